@@ -1,0 +1,3 @@
+def test_package_imports() -> None:
+    import roost.settings
+    assert roost.settings.FIELDS
