@@ -1,0 +1,1 @@
+"""The only SQL. `gate` needs the standard library alone: importing this package imports nothing else."""
