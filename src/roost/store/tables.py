@@ -54,11 +54,14 @@ class Word(TypeDecorator[Member]):
         super().__init__()
         self.members = members
 
-    def process_bind_param(self, value: Member | None, dialect: Dialect) -> str | None:  # noqa: ARG002
-        return None if value is None else self.members(value).value
+    def bind_processor(self, dialect: Dialect) -> Any:  # noqa: ARG002
+        members = self.members
+        return lambda value: None if value is None else members(value).value
 
-    def process_result_value(self, value: Any, dialect: Dialect) -> Member | None:  # noqa: ARG002
-        return None if value is None else self.members(value)
+    def result_processor(self, dialect: Dialect, coltype: object) -> Any:  # noqa: ARG002
+        found: dict[str | None, Member | None] = {member.value: member for member in self.members}
+        found[None] = None
+        return found.__getitem__
 
 
 #: SQLite numbers rows by itself only when the key is exactly INTEGER.
@@ -179,9 +182,21 @@ workloads = Table(
     _time("started_us"),
     _time("active_us"),  # last activity seen
     Column("observed", JSON, nullable=False, server_default="{}"),  # exit, counts of ready workers, addresses
-    Index("ix_workloads_kind_created_us_id", "kind", "created_us", "id"),
-    Index("ix_workloads_owner_kind_created_us_id", "owner", "kind", "created_us", "id"),
     Index("ix_workloads_wanted", "wanted"),
+    Index("ix_workloads_deleted_us", "deleted_us"),
+)
+_here: dict[str, Any] = {
+    "sqlite_where": workloads.c.deleted_us.is_(None),
+    "postgresql_where": workloads.c.deleted_us.is_(None),
+}
+Index("ix_workloads_kind_created_us_id", workloads.c.kind, workloads.c.created_us, workloads.c.id, **_here)
+Index(
+    "ix_workloads_owner_kind_created_us_id",
+    workloads.c.owner,
+    workloads.c.kind,
+    workloads.c.created_us,
+    workloads.c.id,
+    **_here,
 )
 #: A deleted workload gives its name back.
 Index(
@@ -190,8 +205,7 @@ Index(
     workloads.c.kind,
     workloads.c.name_folded,
     unique=True,
-    sqlite_where=workloads.c.deleted_us.is_(None),
-    postgresql_where=workloads.c.deleted_us.is_(None),
+    **_here,
 )
 
 transitions = Table(
