@@ -1,0 +1,1 @@
+"""The SDK: `Roost` asks the platform over HTTP; `RoostCluster` is a Dask cluster on it."""
