@@ -34,6 +34,11 @@ def of_workload(tx: Transaction, workload: str) -> list[GateRoute]:
     return ROUTES.many(tx, ROUTES.where(routes.c.workload == workload, routes.c.removed_us.is_(None)))
 
 
+def every(tx: Transaction) -> list[GateRoute]:
+    """All routes there are."""
+    return [GateRoute(*row) for row in tx.all(select(*_COLUMNS).where(routes.c.removed_us.is_(None)))]
+
+
 def remove(tx: Transaction, host: str, *, now_us: int) -> None:
     """Mark a route as gone; the gate forgets it and closes its connections."""
     gone = update(routes).where(routes.c.host == host, routes.c.removed_us.is_(None))

@@ -65,6 +65,16 @@ def wanted_running(tx: Transaction) -> list[WorkloadRow]:
     return WORKLOADS.many(tx, WORKLOADS.where(workloads.c.wanted == Wanted.RUNNING))
 
 
+def unsettled(tx: Transaction) -> list[WorkloadRow]:
+    """Everything people were told has not come to rest: the reconciler looks at it again."""
+    return WORKLOADS.many(tx, WORKLOADS.where(workloads.c.phase.not_in((Phase.STOPPED, Phase.FAILED))))
+
+
+def by_volume(tx: Transaction, volume: str) -> WorkloadRow | None:
+    """The workload that has the volume and is not deleted."""
+    return WORKLOADS.one(tx, WORKLOADS.where(workloads.c.volume == volume, workloads.c.deleted_us.is_(None)))
+
+
 def page(
     tx: Transaction,
     kind: Kind,
