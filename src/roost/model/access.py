@@ -28,13 +28,14 @@ class Scope(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Caller:
-    """Who asks, and by what. `scopes` None = not limited. `workload` binds a workload's own token."""
+    """Who asks, and by what. `scopes` None = not limited. `workload`: the caller is this workload's own token."""
 
     person: str
     role: Role
     session: str = ""  # id of the session or token
     scopes: frozenset[Scope] | None = None
     workload: str = ""
+    name: str = ""  # of the person, to be shown
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass
+from typing import Any
 
 from roost.model.access import Caller
 from roost.store import audit as log
@@ -44,9 +45,7 @@ class Verdict:
         return self.broken_at is None
 
 
-def record(
-    tx: Transaction, action: str, subject: str, *, actor: Caller | str, now_us: int, **detail: str | int | bool | None
-) -> None:
+def record(tx: Transaction, action: str, subject: str, *, actor: Caller | str, now_us: int, **detail: Any) -> None:
     """Write who did what to what. Never put a secret, a password or a link's code into `detail`."""
     if isinstance(actor, Caller):
         if actor.session:

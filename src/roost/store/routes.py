@@ -36,7 +36,7 @@ def of_workload(tx: Transaction, workload: str) -> list[GateRoute]:
 
 def every(tx: Transaction) -> list[GateRoute]:
     """All routes there are."""
-    return [GateRoute(*row) for row in tx.all(select(*_COLUMNS).where(routes.c.removed_us.is_(None)))]
+    return ROUTES.many(tx, ROUTES.where(routes.c.removed_us.is_(None)))
 
 
 def remove(tx: Transaction, host: str, *, now_us: int) -> None:

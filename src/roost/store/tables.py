@@ -248,6 +248,7 @@ grants = Table(
     _time("created_us", required=True),
     _time("revoked_us"),
     _revision(),
+    Index("ix_grants_person", "person"),
 )
 
 volumes = Table(
