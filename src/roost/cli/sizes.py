@@ -1,0 +1,32 @@
+"""`roost sizes`: what can be had, and what it costs."""
+
+from __future__ import annotations
+
+from roost.cli import output
+from roost.cli.options import AsJson, platform
+
+
+def sizes(as_json: AsJson = False) -> None:
+    """List the sizes, whether each fits now and why not, and what it costs here and on EKS.
+
+    Example: roost sizes
+    """
+    with platform() as roost:
+        found = roost.sizes()
+    if as_json:
+        output.print_json(found)
+        return
+    rows = [
+        [
+            each["name"] + (" (default)" if each["name"] == found.get("default") else ""),
+            output.memory(each["memory_bytes"]),
+            f"{each['cpu_millis'] / 1000:g}",
+            output.flat(each.get("gpus") or ""),
+            "yes" if each["fits"] else each.get("why") or "no",
+            output.money(each.get("hourly_usd")),
+            output.money(each.get("eks_hourly_usd")),
+        ]
+        for each in found["items"]
+    ]
+    columns = ("SIZE", "MEMORY", "CPU", "GPU", "FITS", "PER HOUR", "ON EKS")
+    output.print_table(columns, rows, "There are no sizes.")
