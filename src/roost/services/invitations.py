@@ -1,4 +1,4 @@
-"""How people get in for the first time: a link with a code that works once and not for ever.
+"""How people get in for the first time, or again: a link with a code that works once and not for ever.
 
 Also how the platform gets its first administrator: by such a link, printed where `roost up` runs.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 
 from roost.model.access import Caller, Role
 from roost.model.errors import Conflict, NotFound
@@ -16,12 +17,13 @@ from roost.services.keys import Entropy
 from roost.services.sessions import Client, NewSession, key_of, new_secret
 from roost.store import invitations as table
 from roost.store import people as people_table
+from roost.store import sessions as sessions_table
 from roost.store.database import Store, Transaction
-from roost.store.invitations import FOR_ANYBODY, FOR_FIRST_ADMINISTRATOR
+from roost.store.invitations import FOR_ANYBODY, FOR_FIRST_ADMINISTRATOR, FOR_PASSWORD
 from roost.store.rows import SECOND_US, InvitationRow, PersonRow
 
 LIFE_US = 7 * 86400 * SECOND_US
-FIRST_LIFE_US = 24 * 3600 * SECOND_US
+SHORT_LIFE_US = 24 * 3600 * SECOND_US
 
 
 def invite(
@@ -35,7 +37,9 @@ def invite(
 ) -> tuple[str, InvitationRow]:
     """Make a link for one person; returns its code, shown this once. `email_hint` only says for whom it is meant."""
     with store.write() as tx:
-        code, row = _new(tx, FOR_ANYBODY, role, email_hint[:200], caller.person, LIFE_US, now_us, entropy)
+        draft = _draft(FOR_ANYBODY, role, LIFE_US, now_us, entropy)
+        draft = replace(draft, email_hint=email_hint[:200], created_by=caller.person)
+        code, row = _write(tx, draft, entropy)
         audit.record(tx, "invitation.create", row.id, actor=caller, now_us=now_us, role=role.value)
     return code, row
 
@@ -74,13 +78,12 @@ def redeem(
     now_us: int,
     entropy: Entropy = os.urandom,
 ) -> NewSession:
-    """Use a link: make the person and sign them in. Where anything is refused, the link can be used again."""
-    look(store, code, now_us=now_us)
-    name = checked_name(name)
+    """Use a link: make the person (or set their password) and sign them in. A refusal leaves the link usable."""
+    name = _name_of(store, look(store, code, now_us=now_us), name)
     hashed = passwords.hash_password(passwords.checked_password(password, name))
     with store.write() as tx:
         row = _usable(tx, code, now_us)
-        person = _adopted(tx, row, name, hashed)
+        person = _adopted(tx, row, name, hashed, now_us=now_us)
         if person is None:
             person = people.add_person(tx, name, row.role, hashed, now_us=now_us, entropy=entropy)
         table.use(tx, row.id, person.id, now_us=now_us)
@@ -100,28 +103,36 @@ def first_administrator_code(store: Store, *, now_us: int, entropy: Entropy = os
             return None
     with store.write() as tx:
         table.revoke_purpose(tx, FOR_FIRST_ADMINISTRATOR, now_us=now_us)
-        role = Role.ADMINISTRATOR
-        code, row = _new(tx, FOR_FIRST_ADMINISTRATOR, role, "", None, FIRST_LIFE_US, now_us, entropy)
+        draft = _draft(FOR_FIRST_ADMINISTRATOR, Role.ADMINISTRATOR, SHORT_LIFE_US, now_us, entropy)
+        code, row = _write(tx, draft, entropy)
         audit.record(tx, "invitation.first-administrator", row.id, actor=audit.PLATFORM, now_us=now_us)
     return code
 
 
-def _new(
-    tx: Transaction,
-    purpose: str,
-    role: Role,
-    email_hint: str,
-    created_by: str | None,
-    life_us: int,
-    now_us: int,
-    entropy: Entropy,
+def password_link(
+    store: Store, caller: Caller, person: str, *, now_us: int, entropy: Entropy = os.urandom
 ) -> tuple[str, InvitationRow]:
-    code = new_secret(entropy)
+    """Make a link by which somebody sets a new password; returns its code. Makes their earlier ones useless."""
+    with store.write() as tx:
+        row = people_table.by_id(tx, person)
+        if row is None:
+            raise NotFound("There is no such person.", subject=person)
+        table.revoke_purpose(tx, FOR_PASSWORD, person, now_us=now_us)
+        draft = _draft(FOR_PASSWORD, row.role, SHORT_LIFE_US, now_us, entropy)
+        code, link = _write(tx, replace(draft, for_person=person, created_by=caller.person), entropy)
+        audit.record(tx, "person.password-link", person, actor=caller, now_us=now_us, invitation=link.id)
+    return code, link
+
+
+def _draft(purpose: str, role: Role, life_us: int, now_us: int, entropy: Entropy) -> InvitationRow:
     id = new_id(IdKind.INVITATION, entropy(ENTROPY_BYTES))
-    until_us = now_us + life_us
-    row = InvitationRow(id, purpose, role, email_hint, created_by, now_us, until_us, None, None, None)
-    table.add(tx, row, key_of(code))
-    return code, row
+    return InvitationRow(id, purpose, role, "", None, now_us, now_us + life_us, None, None, None)
+
+
+def _write(tx: Transaction, draft: InvitationRow, entropy: Entropy) -> tuple[str, InvitationRow]:
+    code = new_secret(entropy)
+    table.add(tx, draft, key_of(code))
+    return code, draft
 
 
 def _usable(tx: Transaction, code: str, now_us: int) -> InvitationRow:
@@ -145,12 +156,26 @@ def _usable(tx: Transaction, code: str, now_us: int) -> InvitationRow:
     return row
 
 
-def _adopted(tx: Transaction, row: InvitationRow, name: str, hashed: str) -> PersonRow | None:
-    """The first administrator's link may give a password to the administrator made for the token file."""
+def _name_of(store: Store, row: InvitationRow, name: str) -> str:
+    """A link for a new password is for one person, whatever name is typed."""
+    if row.for_person is None:
+        return checked_name(name)
+    return people.get_person(store, row.for_person).name
+
+
+def _adopted(tx: Transaction, row: InvitationRow, name: str, hashed: str, *, now_us: int) -> PersonRow | None:
+    """The person who is there already and gets the password, None = a new one is to be made.
+
+    The first administrator's link may give a password to the administrator made for the token file.
+    """
     person = people_table.by_name(tx, name)
-    if row.purpose != FOR_FIRST_ADMINISTRATOR or person is None or not person.administrator:
+    if person is None or row.purpose == FOR_ANYBODY:
         return None
-    if person.disabled_us is not None or people_table.password_hash(tx, person.id) is not None:
+    if row.purpose == FOR_PASSWORD:
+        sessions_table.revoke_person(tx, person.id, now_us=now_us, keep_tokens=True)
+    elif not person.administrator or people_table.password_hash(tx, person.id) is not None:
         return None
+    if person.disabled_us is not None:
+        raise Conflict(f"{person.name} is disabled.", subject=person.id, hint="Ask an administrator.")
     people_table.change(tx, person.id, {"password_hash": hashed})
     return person

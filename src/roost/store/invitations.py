@@ -1,4 +1,4 @@
-"""Links that make a person, once. Only hashes of their codes are kept."""
+"""Links that make a person, or give one a new password, once. Only hashes of their codes are kept."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from roost.store.tables import invitations
 
 FOR_ANYBODY = "invitation"
 FOR_FIRST_ADMINISTRATOR = "first-administrator"
+FOR_PASSWORD = "password"
 
 
 def add(tx: Transaction, row: InvitationRow, code_hash: str) -> None:
@@ -54,8 +55,9 @@ def revoke(tx: Transaction, id: str, *, now_us: int) -> None:
     tx.changed(id)
 
 
-def revoke_purpose(tx: Transaction, purpose: str, *, now_us: int) -> None:
-    """Mark all unused invitations of a purpose as taken back."""
+def revoke_purpose(tx: Transaction, purpose: str, for_person: str | None = None, *, now_us: int) -> None:
+    """Mark all unused invitations of a purpose (and person) as taken back."""
     unused = invitations.c.used_us.is_(None) & invitations.c.revoked_us.is_(None)
-    statement = update(invitations).where(invitations.c.purpose == purpose, unused)
+    same = (invitations.c.purpose == purpose) & invitations.c.for_person.is_not_distinct_from(for_person)
+    statement = update(invitations).where(same, unused)
     tx.execute(statement.values(revoked_us=now_us))

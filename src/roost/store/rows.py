@@ -64,6 +64,7 @@ class InvitationRow:
     revoked_us: int | None
     used_us: int | None
     used_by: str | None
+    for_person: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

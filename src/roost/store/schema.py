@@ -7,6 +7,8 @@ one release later, because versions N and N-1 run together during an upgrade:
 - a new column is nullable or has a server default; a new table is not needed by N-1;
 - a column is dropped or renamed only in the release after the last one that reads or writes it;
 - data moves in the expanding migration, and N writes both places until N-1 is gone.
+
+There is no way down: going back is putting the copy from before in place.
 """
 
 from __future__ import annotations
@@ -105,4 +107,5 @@ def alembic_config() -> Config:
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS))
     config.set_main_option("path_separator", "os")
+    config.set_main_option("file_template", "v%%(rev)s_%%(slug)s")
     return config

@@ -104,9 +104,10 @@ invitations = Table(
     metadata,
     Column("id", Id, primary_key=True),
     Column("code_hash", String(64), nullable=False, unique=True),
-    Column("purpose", String(32), nullable=False),  # "invitation" or "first-administrator"
+    Column("purpose", String(32), nullable=False),  # see roost.store.invitations
     Column("role", Word(Role), nullable=False),
     _text("email_hint"),
+    _person("for_person", required=False),  # who gets a new password by it
     _person("created_by", required=False),
     _time("created_us", required=True),
     _time("expires_us", required=True),
@@ -237,6 +238,15 @@ billing_intervals = Table(
     _text("price_source"),
     Index("ix_billing_intervals_workload_from_us", "workload", "from_us"),
     Index("ix_billing_intervals_owner_from_us", "owner", "from_us"),
+)
+#: At most one open interval per workload.
+_open = billing_intervals.c.until_us.is_(None)
+Index(
+    "uq_billing_intervals_workload",
+    billing_intervals.c.workload,
+    unique=True,
+    sqlite_where=_open,
+    postgresql_where=_open,
 )
 
 grants = Table(
