@@ -17,7 +17,7 @@ _DEFAULT_URL = "http://localhost:8000"
 
 
 def login(
-    url: Annotated[str, typer.Argument(help="The address of the platform.")] = _DEFAULT_URL,
+    url: Annotated[str, typer.Argument(metavar="URL", help="The address of the platform.")] = _DEFAULT_URL,
     token_file: Annotated[
         str, typer.Option(metavar="FILE", help="Read the token from a file; - is standard input.")
     ] = "",

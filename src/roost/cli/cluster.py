@@ -14,7 +14,7 @@ KIND = "cluster"
 
 
 def create(
-    name: Annotated[str, typer.Argument(help="What to call it.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="What to call it.")],
     workers: Annotated[int, typer.Option(help="How many workers.")] = 2,
     size: Annotated[str, typer.Option(help="The size of one worker.", show_default="the platform's")] = "",
     image: Annotated[str, typer.Option(help="What workers have installed.", show_default="default")] = "",
@@ -36,7 +36,7 @@ def create(
 
 def scale(
     name: Which,
-    workers: Annotated[int, typer.Argument(help="How many workers.")],
+    workers: Annotated[int, typer.Argument(metavar="WORKERS", help="How many workers.")],
     as_json: AsJson = False,
 ) -> None:
     """Change how many workers a cluster has. Workers that go take their results along: `RoostCluster.scale` keeps them.
@@ -51,10 +51,13 @@ def scale(
         output.note(f"{seen.name} is to have {seen.workers} workers.")
 
 
-app = workload_verbs.group(KIND, "Dask clusters.")
-workload_verbs.add(app, KIND, "create", create)
-workload_verbs.add(app, KIND, "scale", scale)
-workload_verbs.add(app, KIND, "logs", workload_insight.logs)
-workload_verbs.add(app, KIND, "events", workload_insight.events)
-workload_verbs.add(app, KIND, "open", workload_insight.open_it)
-workload_verbs.add(app, KIND, "exec", workload_insight.execute)
+app = workload_verbs.group(
+    KIND,
+    "Dask clusters.",
+    {
+        "create": create,
+        **workload_verbs.SHARED,
+        "scale": scale,
+        **workload_insight.SHARED,
+    },
+)

@@ -16,7 +16,7 @@ _SETTINGS = {"help_option_names": ["--help", "-h"]}
 
 @app.command("create", context_settings=_SETTINGS)
 def create(
-    name: Annotated[str, typer.Argument(help="What it is for.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="What it is for.")],
     scope: Annotated[
         list[str] | None, typer.Option(help="Limit it: read, workspaces, clusters, admin.", show_default="no limit")
     ] = None,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -74,7 +75,7 @@ def open_it(
 def execute(
     ctx: typer.Context,
     name: Which,
-    command: Annotated[list[str], typer.Argument(help="The command and its arguments, after --.")],
+    command: Annotated[list[str], typer.Argument(metavar="COMMAND", help="The command and its arguments, after --.")],
     stdin: Annotated[bool, typer.Option("--stdin", "-i", help="Send what is on standard input.")] = False,
 ) -> None:
     """Run a command inside a {kind}; its output and exit code are yours.
@@ -96,3 +97,7 @@ def _stream(outputs: Iterable[Output]) -> int:
         streams[each.stream].write(each.data)
         streams[each.stream].flush()
     raise RoostError("The command gave no exit code.")
+
+
+#: Verbs of every kind, in the order of the help page.
+SHARED: dict[str, Callable[..., None]] = {"logs": logs, "events": events, "open": open_it, "exec": execute}

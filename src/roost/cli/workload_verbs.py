@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -16,23 +16,18 @@ if TYPE_CHECKING:
     from roost.client.workloads import Workloads
 
 
-def group(kind: str, about: str) -> typer.Typer:
-    """The group of verbs of one kind, with those that all kinds share."""
+def group(kind: str, about: str, verbs: Mapping[str, Callable[..., None]]) -> typer.Typer:
+    """The group of verbs of one kind: `{kind}` in a verb's docstring becomes the kind."""
     app = typer.Typer(name=kind, help=about, rich_markup_mode=None, no_args_is_help=True, add_completion=False)
 
     def remember_kind(ctx: typer.Context) -> None:
         ctx.obj = kind
 
     app.callback()(remember_kind)
-    for name, verb in SHARED.items():
-        add(app, kind, name, verb)
+    for name, verb in verbs.items():
+        text = (verb.__doc__ or "").format(kind=kind)
+        app.command(name, help=text, context_settings={"help_option_names": ["--help", "-h"]})(verb)
     return app
-
-
-def add(app: typer.Typer, kind: str, name: str, verb: Callable[..., None]) -> None:
-    """Add a verb; `{kind}` in its docstring becomes the kind."""
-    text = (verb.__doc__ or "").format(kind=kind)
-    app.command(name, help=text, context_settings={"help_option_names": ["--help", "-h"]})(verb)
 
 
 def finish(
@@ -66,9 +61,8 @@ def list_them(
         output.print_items([each.json for each in found])
         return
     columns, row = _COLUMNS[ctx.obj]
-    output.print_table(
-        columns, [row(each) for each in found], f"No {ctx.obj}s. Create one: roost {ctx.obj} create NAME"
-    )
+    empty = f"No {ctx.obj}s. Create one: roost {ctx.obj} create NAME"
+    output.print_table(columns, [row(each) for each in found], empty)
 
 
 def show(ctx: typer.Context, name: Which, as_json: AsJson = False) -> None:
@@ -156,7 +150,7 @@ def restart(
 def rename(
     ctx: typer.Context,
     name: Which,
-    new_name: Annotated[str, typer.Argument(help="The new name.")],
+    new_name: Annotated[str, typer.Argument(metavar="NEW_NAME", help="The new name.")],
     as_json: AsJson = False,
 ) -> None:
     """Rename a {kind}. It goes on running.

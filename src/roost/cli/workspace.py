@@ -14,7 +14,7 @@ KIND = "workspace"
 
 
 def create(
-    name: Annotated[str, typer.Argument(help="What to call it.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="What to call it.")],
     size: Annotated[str, typer.Option(help="A size of `roost sizes`.", show_default="the platform's")] = "",
     image: Annotated[str, typer.Option(help="What it has installed.", show_default="default")] = "",
     variable: Variables = None,
@@ -32,9 +32,12 @@ def create(
         workload_verbs.finish(rooms, seen, phase="running", wait=wait, timeout_s=timeout, as_json=as_json, done="runs")
 
 
-app = workload_verbs.group(KIND, "JupyterLab with a disk that survives.")
-workload_verbs.add(app, KIND, "create", create)
-workload_verbs.add(app, KIND, "logs", workload_insight.logs)
-workload_verbs.add(app, KIND, "events", workload_insight.events)
-workload_verbs.add(app, KIND, "open", workload_insight.open_it)
-workload_verbs.add(app, KIND, "exec", workload_insight.execute)
+app = workload_verbs.group(
+    KIND,
+    "JupyterLab with a disk that survives.",
+    {
+        "create": create,
+        **workload_verbs.SHARED,
+        **workload_insight.SHARED,
+    },
+)

@@ -36,12 +36,10 @@ ACTIVITY_INTERVAL_S = 5.0
 _NOT_A_PERSON = "fire-and-forget"  # a client Dask keeps for itself
 
 
-class PrivateScheduler(Scheduler):
+class PrivateScheduler(Scheduler):  # type: ignore[misc]
     """A scheduler whose HTTP server listens on the unix socket ROOST_SOCKET_HTTP only."""
 
-    def start_http_server(
-        self, routes: list[Any], dashboard_address: Any, default_port: int = 0, ssl_options: Any = None
-    ) -> None:
+    def start_http_server(self, routes: list[Any], *_address: Any, **_options: Any) -> None:
         """Serve the pages on the unix socket; there is no port to tell anyone about."""
         self.http_application = RoutingApplication(routes)
         self.http_server = HTTPServer(self.http_application)
@@ -80,11 +78,11 @@ class Activity(SchedulerPlugin):  # type: ignore[misc]
             self._last_us = time.time_ns() // 1000
         dask_common.publish("clients", json.dumps({"clients": clients, "last_client_us": self._last_us}))
 
-    def add_client(self, scheduler: Scheduler, client: str) -> None:
+    def add_client(self, *_: Any, **__: Any) -> None:
         """A client came."""
         self.report()
 
-    def remove_client(self, scheduler: Scheduler, client: str) -> None:
+    def remove_client(self, *_: Any, **__: Any) -> None:
         """A client went; Dask calls this before it forgets it, so look again right after."""
         asyncio.get_running_loop().call_soon(self.report)
 

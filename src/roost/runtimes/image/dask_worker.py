@@ -21,12 +21,10 @@ _FAILED = 1
 _SINGLE_THREADED = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 
-class PrivateWorker(Worker):
+class PrivateWorker(Worker):  # type: ignore[misc]
     """A worker without an HTTP server: it would answer anyone."""
 
-    def start_http_server(
-        self, routes: list[Any], dashboard_address: Any, default_port: int = 0, ssl_options: Any = None
-    ) -> None:
+    def start_http_server(self, *_address: Any, **_options: Any) -> None:
         """Serve nothing."""
 
 
@@ -36,7 +34,7 @@ async def scheduler_address() -> str:
     if given:
         return given
     file = Path(os.environ["ROOST_PEERS"]) / "scheduler" / "dask"
-    while not file.exists():
+    while not file.exists():  # noqa: ASYNC110  another process writes it
         await asyncio.sleep(_POLL_S)
     return file.read_text().strip().replace("tcp:", "tls://", 1)
 
