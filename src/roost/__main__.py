@@ -2,4 +2,4 @@
 
 from roost.cli.main import main
 
-main()
+raise SystemExit(main())
