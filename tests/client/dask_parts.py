@@ -68,6 +68,10 @@ class DaskParts:
     def port(self) -> int:
         return int((self.addresses("scheduler") / "dask").read_text().rpartition(":")[2])
 
+    def worker_port(self, index: int) -> int:
+        """Where a worker listens."""
+        return int((self.addresses(f"worker-{index}") / "ready").read_text().rpartition(":")[2])
+
     def addresses(self, part: str) -> Path:
         return self.directory / "peers" / part
 

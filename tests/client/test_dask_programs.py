@@ -42,7 +42,8 @@ def listening(pid: int) -> set[tuple[str, int]]:
 def test_a_client_with_a_certificate_computes(dask_parts: DaskParts) -> None:
     code = """
         with Client(ADDRESS, security=SECURITY) as client:
-            print(client.submit(sum, range(10)).result(), sorted(w["name"] for w in client.scheduler_info()["workers"].values()))
+            workers = client.scheduler_info()["workers"].values()
+            print(client.submit(sum, range(10)).result(), sorted(worker["name"] for worker in workers))
     """
     assert dask_parts.run(code) == "45 [0, 1]"
 
@@ -74,9 +75,9 @@ def test_a_client_without_encryption_is_refused(dask_parts: DaskParts) -> None:
 
 def test_nothing_listens_but_the_encrypted_port(dask_parts: DaskParts) -> None:
     assert listening(dask_parts.processes["scheduler"].pid) == {("127.0.0.1", dask_parts.port)}
-    for part in ("worker-0", "worker-1"):
-        port = int((dask_parts.addresses(part) / "ready").read_text().rpartition(":")[2])
-        assert listening(dask_parts.processes[part].pid) == {("127.0.0.1", port)}
+    for index in range(2):
+        pid, port = dask_parts.processes[f"worker-{index}"].pid, dask_parts.worker_port(index)
+        assert listening(pid) == {("127.0.0.1", port)}
 
 
 @pytest.mark.parametrize("path", ["/json/identity.json", "/metrics", "/status", "/health"])
@@ -84,9 +85,7 @@ def test_pages_are_not_reachable_over_tcp(dask_parts: DaskParts, path: str) -> N
     context = ssl.create_default_context(cadata=(dask_parts.files / "ca.pem").read_text())
     context.check_hostname = False
     context.load_cert_chain(dask_parts.files / "cert.pem", dask_parts.files / "key.pem")
-    ports = [
-        int((dask_parts.addresses(part) / "ready").read_text().rpartition(":")[2]) for part in ("worker-0", "worker-1")
-    ]
+    ports = [dask_parts.worker_port(index) for index in range(2)]
     for port in (dask_parts.port, *ports):
         for scheme in ("http", "https"):  # over TLS even with a good certificate
             with pytest.raises(httpx.TransportError):
@@ -108,8 +107,8 @@ async def test_the_dashboard_is_live_through_the_host_of_the_data_plane(dask_par
     connecting = unix_connect(
         str(dask_parts.http_socket),
         uri="ws://cl-a.roost.localhost:8000/status/ws",
-        origin="http://cl-a.roost.localhost:8000",  # type: ignore[arg-type]
-        subprotocols=["bokeh", token[1]],  # type: ignore[list-item]
+        origin="http://cl-a.roost.localhost:8000",
+        subprotocols=["bokeh", token[1]],
         proxy=None,
     )
     async with connecting as websocket:
@@ -135,7 +134,8 @@ def test_a_worker_has_the_limits_of_its_size(dask_parts: DaskParts) -> None:
     code = """
         with Client(ADDRESS, security=SECURITY) as client:
             worker = next(iter(client.scheduler_info()["workers"].values()))
-            print(worker["nthreads"], worker["memory_limit"], worker["local_directory"].startswith(os.environ["SCRATCH"]))
+            here = worker["local_directory"].startswith(os.environ["SCRATCH"])
+            print(worker["nthreads"], worker["memory_limit"], here)
     """
     assert dask_parts.run(code, SCRATCH=str(dask_parts.directory)) == f"2 {2**29} True"
 
