@@ -40,6 +40,9 @@ class IdKind(StrEnum):
     INSTANCE = "in"
 
 
+_KINDS = {kind.value: kind for kind in IdKind}
+
+
 def new_id(kind: IdKind, entropy: bytes) -> str:
     """Make an id from 16 random bytes.
 
@@ -69,27 +72,53 @@ def checked_name(name: str, field: str = "name") -> str:
     if len(shown) > NAME_LIMIT:
         raise InvalidInput(
             f"The name has {len(shown)} characters; at most {NAME_LIMIT} are allowed.",
-            subject=shown[:20] + "…",
+            subject=printable(shown, 20),
             field=field,
             hint=f"Shorten it to {NAME_LIMIT} characters.",
         )
     bad = next((c for c in shown if unicodedata.category(c) in {"Cc", "Cf", "Cs", "Co", "Cn"}), None)
-    if bad is not None or is_id(shown) or "/" in shown:
-        what = "a slash" if "/" in shown else "the form of an id" if bad is None else f"the character U+{ord(bad):04X}"
-        raise InvalidInput(
-            f"The name contains {what}.",
-            subject=ascii(shown),
-            field=field,
-            hint="Use letters, digits, spaces and ordinary punctuation.",
-        )
-    return shown
+    if bad is not None:
+        problem = f"contains the character U+{ord(bad):04X}"
+    elif "/" in shown or "\\" in shown:
+        problem = "contains a slash"
+    elif is_id(fold(shown)):
+        problem = "has the form of an id"
+    elif not any(unicodedata.category(c)[0] in "LNS" for c in shown):
+        problem = "has no letter or digit"
+    else:
+        return shown
+    raise InvalidInput(
+        f"The name {problem}.",
+        subject=printable(shown),
+        field=field,
+        hint="Use letters, digits, spaces and ordinary punctuation.",
+    )
+
+
+def printable(text: str, limit: int = NAME_LIMIT) -> str:
+    """Any text made safe to show in a message: shortened, what cannot be seen or turns the line around is escaped.
+
+    >>> printable("tab\\there"), printable("abcdef", 3)
+    ('tab\\\\there', 'abc…')
+    """
+    shown = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text[:limit])
+    return shown + "…" if len(text) > limit else shown
+
+
+def id_kind(id: str) -> IdKind | None:
+    """What an id is of; None for anything that is not an id.
+
+    >>> id_kind("ws-aaaaaaaaaaaaaaaaaaaaaaaaaa").name
+    'WORKSPACE'
+    """
+    return _KINDS.get(id[:2]) if is_id(id) else None
 
 
 def dns_label(text: str) -> str:
     """Turn any text into a DNS label people can recognise; collision-resistant by a 128-bit suffix.
 
     >>> dns_label("Ünï code!")
-    'uni-code-2tnkgmupfxzb5n2ev3hjmcoblm'
+    'uni-code-fehjynzezs4xxcsfzove5k5bzq'
     """
     ascii_text = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode().lower()
     slug = re.sub(r"[^a-z0-9]+", "-", ascii_text).strip("-")[:_SLUG_LIMIT].strip("-")
