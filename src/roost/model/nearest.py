@@ -25,13 +25,12 @@ def nearest(word: str, valid: Iterable[str]) -> str | None:
 
 
 def hint(word: str, valid: Iterable[str]) -> str:
-    """A hint that names the nearest valid word and lists the others.
+    """A hint that names the nearest valid word and lists all, in the order of a list, else sorted.
 
-    >>> hint("worker", ["workers", "volume"])
+    >>> hint("worker", {"workers", "volume"})
     'Did you mean workers? Valid: volume, workers.'
     """
-    known = list(dict.fromkeys(valid)) if isinstance(valid, list | tuple) else sorted(valid)
-    known = sorted(known)
+    known = list(valid) if isinstance(valid, list | tuple) else sorted(valid)
     close = nearest(word, known)
     listed = ", ".join(known[:_LISTED]) + (f" and {len(known) - _LISTED} more" if len(known) > _LISTED else "")
     return f"Did you mean {close}? Valid: {listed}." if close else f"Valid: {listed}." if known else ""

@@ -201,7 +201,7 @@ def _invalid(problems: Sequence[ErrorDetails], kind: str, flat: frozenset[str]) 
         valid = _keys(kind, place[:-1])
         key = printable(place[-1], 60)
         return InvalidInput(
-            f"Unknown key {key!r}.",
+            f'Unknown key "{key}".',
             field=printable(where, 100),
             subject=key,
             hint=hint(place[-1], valid),
@@ -246,7 +246,7 @@ def _bad(where: str, value: Any, valid: str) -> InvalidInput:
 def _shown(value: Any) -> str:
     """A value in a message: short, printable, in the words of JSON."""
     if isinstance(value, str):
-        return repr(printable(value, 60))
+        return f'"{printable(value, 60)}"'
     if value is None or isinstance(value, bool):
         return {None: "null", True: "true", False: "false"}[value]
     if isinstance(value, Mapping):
