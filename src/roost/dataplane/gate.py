@@ -99,7 +99,7 @@ class Rules:
 def decide(request: Request, place: Place, view: GateView, rules: Rules, now_us: int) -> Decision:
     """What becomes of one request."""
     if not place.label:
-        return _platform(request, rules)
+        return _platform(request, view, rules)
     reserved = _reserved(request.path) if request.target.startswith(b"/.roost/") else ""
     if reserved == "static":
         return Own("static")
@@ -114,7 +114,7 @@ def decide(request: Request, place: Place, view: GateView, rules: Rules, now_us:
     return decision
 
 
-def _platform(request: Request, rules: Rules) -> Decision:
+def _platform(request: Request, view: GateView, rules: Rules) -> Decision:
     path = _decoded(request.path)
     if path == b"/healthz":
         return Own("health")
@@ -130,20 +130,22 @@ def _platform(request: Request, rules: Rules) -> Decision:
         lines += b"Authorization: %b\r\n" % authorization
     if request.ours:
         lines += b"".join(request.ours)
-    passport = _platform_passport(cookie, authorization, request, rules)
+    passport = _platform_passport(cookie, authorization, request, view, rules)
     return Pass(rules.control, request.target, lines, passport, "", False)
 
 
-def _platform_passport(cookie: bytes, authorization: bytes, request: Request, rules: Rules) -> Passport:
-    """Whom the control plane will see; only to end streams that outlive their session."""
+def _platform_passport(cookie: bytes, authorization: bytes, request: Request, view: GateView, rules: Rules) -> Passport:
+    """Whom the control plane will see, where that is known here; only to end streams that outlive their session."""
+    key = ""
     if authorization:
         bearer = _BEARER.fullmatch(authorization)
-        return Passport(hash_secret(bearer[1].decode()) if bearer else "", True, "")
-    if b"roost-" not in cookie:
-        return Passport("", False, "")
-    name = session_cookie(rules.instance, _prefixed(request, rules))
-    secret = read_cookies(cookie).ours.get(name, "")
-    return Passport(hash_secret(secret) if secret else "", False, "")
+        key = hash_secret(bearer[1].decode()) if bearer else ""
+        return Passport(key if key and view.token(key) else "", True, "")
+    if b"roost-" in cookie:
+        name = session_cookie(rules.instance, _prefixed(request, rules))
+        secret = read_cookies(cookie).ours.get(name, "")
+        key = hash_secret(secret) if secret else ""
+    return Passport(key if key and view.session(key) else "", False, "")
 
 
 def _decoded(path: bytes) -> bytes:
@@ -248,13 +250,13 @@ def admit(passport: Passport, view: GateView, now_us: int) -> Deny | None:
 
 
 def _admit_platform(passport: Passport, view: GateView, now_us: int) -> Deny | None:
-    """The control plane decides about its own requests; here only what is known to have ended counts."""
-    row = (view.token if passport.bearer else view.session)(passport.key) if passport.key else None
-    if row is None:
+    """The control plane decides about its own requests; here only a session that was known and ended counts."""
+    if not passport.key:
         return None
-    person = view.person(row.person)
-    ended = row.revoked or now_us >= row.expires_at_us or (person is not None and person.disabled)
-    return NOT_SIGNED_IN if ended else None
+    row = (view.token if passport.bearer else view.session)(passport.key)
+    person = view.person(row.person) if row is not None else None
+    alive = row is not None and not row.revoked and now_us < row.expires_at_us
+    return None if alive and person is not None and not person.disabled else NOT_SIGNED_IN
 
 
 def is_owner(passport: Passport, route: GateRoute, view: GateView) -> bool:
