@@ -156,8 +156,8 @@ def explain_exit(ended: Exit, *, what: str = "") -> str:
         case ExitReason.LOST:
             return f"{_begin(what, 'ended without a trace')}: the machine was probably restarted. Start it again."
         case ExitReason.SIGNALLED:
-            name = _SIGNALS.get(ended.signal or 0, f"signal {ended.signal}")
-            return f"{_begin(what, 'was ended from outside')} ({name}); the log may say why."
+            by = f" ({_SIGNALS.get(ended.signal, f'signal {ended.signal}')})" if ended.signal is not None else ""
+            return f"{_begin(what, 'ended, not by itself')}{by}; the log may say why."
         case ExitReason.STOPPED:
             return f"{_begin(what, 'stopped')}, as asked."
         case ExitReason.EXITED:

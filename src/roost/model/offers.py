@@ -91,7 +91,9 @@ def instance_types() -> Mapping[str, InstanceType]:
     """All instance types by name, in the order of the table."""
     import pkgutil
 
-    raw = pkgutil.get_data("roost.data", "aws_instances.csv")
+    import roost.data  # get_data alone would leave the package without its attribute on `roost`
+
+    raw = pkgutil.get_data(roost.data.__name__, "aws_instances.csv")
     if raw is None:  # only a loader that cannot read data gives None
         raise FileNotFoundError("roost/data/aws_instances.csv")
     header, *lines = raw.decode("ascii").splitlines()

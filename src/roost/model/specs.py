@@ -202,7 +202,7 @@ def _invalid(problems: Sequence[ErrorDetails], kind: str, flat: frozenset[str]) 
         key = printable(place[-1], 60)
         return InvalidInput(
             f'Unknown key "{key}".',
-            field=printable(where, 100),
+            field=printable(where, 100) or "spec",
             subject=key,
             hint=hint(place[-1], valid),
         )
