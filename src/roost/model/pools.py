@@ -11,14 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from roost.model.allocatable import (
-    DAEMONSETS,
-    ESTIMATED_SOURCE,
-    Allocatable,
-    allocatable,
-    whole_node_request,
-)
-from roost.model.offers import OWN_MACHINE, InstanceType, Market, Offer, list_offer
+from roost.model.allocatable import DAEMONSETS, Allocatable, allocatable, whole_node_request
+from roost.model.offers import OWN_MACHINE, InstanceType, Offer, list_offer
 from roost.model.resources import Resources
 from roost.model.sizes import Size, local_room_bytes, local_sizes, size_of
 from roost.model.units import MIB
@@ -127,13 +121,3 @@ def local_pool(machine_memory_bytes: int, machine_cores: float, *, gpus: int = 0
         max_nodes=1,
         reserves=False,
     )
-
-
-def estimated(pool: Pool) -> bool:
-    """Whether the pool's capacity was estimated and not measured."""
-    return pool.node.source == ESTIMATED_SOURCE
-
-
-def spot_first(offers: Sequence[Offer]) -> list[Offer]:
-    """Spot before on-demand."""
-    return sorted(offers, key=lambda offer: offer.market is not Market.SPOT)

@@ -15,7 +15,7 @@ from functools import cache
 from roost.model.errors import InvalidInput
 from roost.model.nearest import hint
 from roost.model.offers import InstanceType, Offer, instance_types, list_offer
-from roost.model.units import GIB, MIB, TIB, format_bytes
+from roost.model.units import GIB, MIB, TIB, format_bytes, format_cpu
 
 #: Left to the operating system and the platform itself on one machine: a tenth, within these bounds.
 RESERVE_AT_LEAST_BYTES, RESERVE_AT_MOST_BYTES = 512 * MIB, 4 * GIB
@@ -182,6 +182,16 @@ def default_size(sizes: Iterable[LocalSize]) -> Size | None:
     largest = max(size.memory_bytes for size in fitting)
     modest = [s for s in fitting if s.memory_bytes <= min(_DEFAULT_AT_MOST_BYTES, largest // 2)]
     return max(modest or fitting[:1], key=lambda size: size.memory_bytes)
+
+
+def describe(size: Size) -> str:
+    """A size in words.
+
+    >>> describe(Size(name="gpu-16gb", memory_bytes=16 << 30, cpu_millis=4000, gpus=1, gpu_name="NVIDIA T4"))
+    '16 GB, 4 cores, 1 NVIDIA T4'
+    """
+    said = f"{format_bytes(size.memory_bytes)}, {format_cpu(size.cpu_millis)}"
+    return f"{said}, {size.gpus} {size.gpu_name or 'GPU'}" if size.gpus else said
 
 
 def find_size(name: str, sizes: Sequence[Size], *, field: str = "size") -> Size:

@@ -184,5 +184,17 @@ def format_usd(usd: Decimal | None) -> str:
     return f"{sign}${amount:,.2f}"
 
 
+def format_price(hourly_usd: Decimal | None) -> str:
+    """Say what something costs while it runs.
+
+    >>> format_price(Decimal("0.504")), format_price(Decimal(0)), format_price(None)
+    ('$0.50 / h, about $368 a month', 'free', 'price unknown')
+    """
+    month = monthly_usd(hourly_usd)
+    if month is None:
+        return "price unknown"
+    return f"{format_usd(hourly_usd)} / h, about ${month:,.0f} a month" if month else "free"
+
+
 def _unreadable(text: str, field: str, what: str, valid: str) -> InvalidInput:
     return InvalidInput(f"{field} is {text[:60]!a}, which is not {what}.", field=field, hint=f"Use {valid}.")
