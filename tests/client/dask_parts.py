@@ -77,13 +77,13 @@ class DaskParts:
 
     def start_scheduler(self) -> None:
         """Start it and wait until it listens."""
-        self._start("scheduler", "dask_scheduler", ROOST_SOCKET_HTTP=str(self.http_socket))
+        self.launch("scheduler", "dask_scheduler", ROOST_SOCKET_HTTP=str(self.http_socket))
         eventually((self.addresses("scheduler") / "dask").exists, what="the scheduler's address")
 
     def start_worker(self, index: int, **variables: str) -> None:
         """Start it and wait until it is registered."""
         part = f"worker-{index}"
-        self._start(part, "dask_worker", ROOST_INDEX=str(index), **variables)
+        self.launch(part, "dask_worker", ROOST_INDEX=str(index), **variables)
         eventually((self.addresses(part) / "ready").exists, what=f"worker {index} being ready")
 
     def run(self, code: str, *, files: Path | None = None, **variables: str) -> str:
@@ -121,7 +121,8 @@ class DaskParts:
         for part in sorted(self.processes, reverse=True):
             self.stop(part)
 
-    def _start(self, part: str, program: str, **variables: str) -> None:
+    def launch(self, part: str, program: str, **variables: str) -> None:
+        """Start a program with the directories and variables that a runtime would give it."""
         addresses = self.addresses(part)
         addresses.mkdir(parents=True)
         given = {

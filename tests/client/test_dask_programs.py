@@ -7,13 +7,14 @@ import re
 import socket
 import ssl
 import stat
+import time
 from pathlib import Path
 
 import httpx
 import psutil
 import pytest
 from tests.client.dask_parts import DaskParts, write_certificates
-from tests.harness import eventually
+from tests.harness import eventually, free_port
 from websockets.asyncio.client import unix_connect
 
 pytestmark = pytest.mark.image
@@ -152,3 +153,48 @@ def test_parts_end_politely_and_a_worker_follows_its_scheduler(image_python: Pat
         assert parts.processes.pop("worker-0").wait(timeout=20) == 1
     finally:
         parts.close()
+
+
+def test_a_worker_that_is_still_looking_for_its_scheduler_ends_at_once(
+    image_python: Path, short_directory: Path
+) -> None:
+    parts = DaskParts(image_python, short_directory / "lost", short_directory / "files")
+    parts.directory.mkdir()
+    try:
+        parts.launch("worker-0", "dask_worker", ROOST_DASK_SCHEDULER=f"tls://127.0.0.1:{free_port()}")
+        log = parts.directory / "worker-0.log"
+        eventually(lambda: "Waiting to connect" in log.read_text(), what="the worker looking for its scheduler")
+        began = time.monotonic()
+        assert parts.stop("worker-0") == 0
+        assert time.monotonic() - began < 10
+    finally:
+        parts.close()
+
+
+def test_two_cluster_objects_both_hear_of_workers(dask_parts: DaskParts) -> None:
+    code = """
+        import asyncio
+        from distributed.core import rpc
+        from distributed.deploy import Cluster
+
+        async def join():
+            cluster = Cluster(asynchronous=True, quiet=True)
+            cluster.scheduler_comm = rpc(ADDRESS, connection_args=SECURITY.get_connection_args("client"))
+            await cluster._start()
+            return cluster
+
+        async def main():
+            first, second = await join(), await join()
+            await second._close()
+            await first.scheduler_comm.retire_workers(names=[2], close_workers=True)
+            for _ in range(100):
+                if len(first.observed) == 2:
+                    break
+                await asyncio.sleep(0.05)
+            print(sorted(first.observed))
+            await first._close()
+
+        asyncio.run(main())
+    """
+    dask_parts.start_worker(2)
+    assert dask_parts.run(code) == "[0, 1]"

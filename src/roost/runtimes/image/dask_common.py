@@ -14,6 +14,7 @@ import ssl
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
+import tornado.platform.asyncio  # noqa: F401  imported early, so that a forked program starts at once
 from distributed.security import Security
 
 _LOG_FORMAT = "%(asctime)s %(levelname)s %(message)s"

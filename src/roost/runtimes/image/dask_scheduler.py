@@ -14,10 +14,18 @@ from pathlib import Path
 from typing import Any
 
 import dask.config
-import distributed.dashboard.scheduler  # noqa: F401  imported early, so that a forked scheduler starts fast
+
+# What a scheduler imports when it starts is imported here, so that a forked one starts at once.
+import distributed.dashboard.scheduler
+import distributed.http.health
+import distributed.http.scheduler.info
+import distributed.http.scheduler.json
+import distributed.http.scheduler.prometheus
+import distributed.http.statics  # noqa: F401
 from distributed import Scheduler
 from distributed.diagnostics.plugin import SchedulerPlugin
 from distributed.http.routing import RoutingApplication
+from distributed.scheduler import WorkerStatusPlugin
 from tornado.httpserver import HTTPServer
 from tornado.ioloop import PeriodicCallback
 from tornado.netutil import bind_unix_socket
@@ -46,9 +54,28 @@ class PrivateScheduler(Scheduler):  # type: ignore[misc]
         self.http_server.add_socket(bind_unix_socket(os.environ["ROOST_SOCKET_HTTP"], mode=0o600))
         self.http_server.port = None  # Bokeh's list of origins reads it
 
+    def subscribe_worker_status(self, comm: Any) -> Any:
+        """Tell one more cluster object which workers come and go.
+
+        Dask names all these plugins alike, so that with a second object the first one would hear nothing more.
+        """
+        WorkerWatch(self, comm)
+        told = self.identity()
+        for worker in told["workers"].values():
+            del worker["metrics"], worker["last_seen"]
+        return told
+
     async def _stop_services(self) -> None:
         self.http_server.stop()
         await super()._stop_services()
+
+
+class WorkerWatch(WorkerStatusPlugin):  # type: ignore[misc]
+    """Dask's plugin under a name of its own."""
+
+    def __init__(self, scheduler: Scheduler, comm: Any) -> None:
+        self.name = f"worker-status-{id(comm)}"
+        super().__init__(scheduler, comm)
 
 
 class Activity(SchedulerPlugin):  # type: ignore[misc]

@@ -10,6 +10,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+import dask.config
 from distributed import Worker
 
 from roost.runtimes.image import dask_common
@@ -44,12 +45,12 @@ async def work(stop: asyncio.Event) -> int:
     for name in _SINGLE_THREADED:
         os.environ.setdefault(name, "1")
     told = asyncio.create_task(stop.wait())
-    found = asyncio.create_task(asyncio.wait_for(scheduler_address(), SCHEDULER_WAIT_S))
-    await asyncio.wait({told, found}, return_when=asyncio.FIRST_COMPLETED)
-    if told.done():
-        found.cancel()
+    starting = asyncio.create_task(_start())
+    await asyncio.wait({told, starting}, return_when=asyncio.FIRST_COMPLETED)
+    if not starting.done():
+        starting.cancel()
         return 0
-    worker = await _start(found.result())
+    worker = await starting
     dask_common.publish("ready", worker.address)
     ended = asyncio.create_task(worker.finished())
     await asyncio.wait({told, ended}, return_when=asyncio.FIRST_COMPLETED)
@@ -60,7 +61,8 @@ async def work(stop: asyncio.Event) -> int:
     return 0 if asked else _FAILED
 
 
-async def _start(scheduler: str) -> PrivateWorker:
+async def _start() -> PrivateWorker:
+    scheduler = await asyncio.wait_for(scheduler_address(), SCHEDULER_WAIT_S)
     memory_bytes = int(os.environ.get("ROOST_MEMORY_BYTES") or 0)
     worker: PrivateWorker = PrivateWorker(
         scheduler,
@@ -73,7 +75,8 @@ async def _start(scheduler: str) -> PrivateWorker:
         local_directory=dask_common.scratch_directory(),
         death_timeout=SCHEDULER_WAIT_S,
     )
-    await worker
+    with dask.config.set({"distributed.worker.http.routes": []}):
+        await worker
     return worker
 
 
