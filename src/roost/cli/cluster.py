@@ -27,9 +27,9 @@ def create(
 
     Example: roost cluster create numbers --workers 4 --wait
     """
+    variables = parse_variables(variable)
     with platform() as roost:
         rooms = roost.clusters
-        variables = parse_variables(variable)
         seen = rooms.create(name, workers=workers, size=size, image=image, variables=variables)
         workload_verbs.finish(rooms, seen, phase="running", wait=wait, timeout_s=timeout, as_json=as_json, done="runs")
 

@@ -26,9 +26,10 @@ def create(
 
     Example: roost workspace create demo --size small --wait
     """
+    variables = parse_variables(variable)
     with platform() as roost:
         rooms = roost.workspaces
-        seen = rooms.create(name, size=size, image=image, variables=parse_variables(variable))
+        seen = rooms.create(name, size=size, image=image, variables=variables)
         workload_verbs.finish(rooms, seen, phase="running", wait=wait, timeout_s=timeout, as_json=as_json, done="runs")
 
 

@@ -123,7 +123,7 @@ class Workloads:
         """What it printed, as it comes; with `follow` until it ends."""
         params: Json = {"part": part, "index": index, "offset": offset, "follow": "true" if follow else None}
         with self._connection.stream("GET", self._path(which, "logs"), **params) as response:
-            yield from response.iter_raw()
+            yield from response.iter_bytes()
 
     def events(self, which: str) -> Sequence[Json]:
         """What happened to it, oldest first."""
