@@ -1,0 +1,439 @@
+"""The shim: a small standard-library parent of each program, which outlives everything but SIGKILL.
+
+It is a process group and session of its own, joins the limits, starts the program with the owner's rights, and
+writes down how it ended: a process that is not our child takes its exit status with it. It holds a lock on the
+record, so that a program never runs twice. It ends with nothing left of what it started.
+"""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import ctypes
+import fcntl
+import importlib
+import json
+import os
+import resource
+import select
+import signal
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, NoReturn
+
+LOG_LIMIT_BYTES = 32 * 2**20
+GRACE_S = 10.0
+_PR_SET_NO_NEW_PRIVS, _PR_SET_CHILD_SUBREAPER, _PR_SET_NAME = 38, 36, 15
+_LOOK_EVERY_MS = 5000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """Where to join and watch limits; empty where the machine has no control groups for us."""
+
+    join: tuple[str, ...] = ()  # cgroup.procs files
+    events: str = ""  # memory.oom_control (version 1) or memory.events (version 2)
+    peak: str = ""  # file that holds the peak in bytes
+    version: int = 0
+    memory_bytes: int = 0
+    open_files: int = 65536
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Launch:
+    """What to start. `module` runs inside this process (`main(argv)`); without one `argv` is executed."""
+
+    record: str  # directory of identity.json, exit.json, lock
+    log: str
+    argv: tuple[str, ...]
+    environment: Mapping[str, str]
+    directory: str
+    module: str = ""
+    uid: int = -1
+    gid: int = -1
+    prefix: tuple[str, ...] = ()  # a sandbox to execute the program in
+    files_directory: str = ""
+    files: Mapping[str, str] = field(default_factory=dict)  # base64
+    limits: Limits = field(default_factory=Limits)
+
+    def to_json(self) -> str:
+        """One line for the parent."""
+        return json.dumps(asdict(self))
+
+    @staticmethod
+    def from_json(text: str) -> Launch:
+        """What `to_json` wrote."""
+        content = json.loads(text)
+        limits = content.pop("limits")
+        limits["join"] = tuple(limits["join"])
+        content["argv"], content["prefix"] = tuple(content["argv"]), tuple(content["prefix"])
+        return Launch(limits=Limits(**limits), **content)
+
+
+def run(launch: Launch) -> NoReturn:
+    """Be the shim of one program; called in a freshly forked (or executed) process."""
+    os.setsid()
+    _name("roost-shim")
+    record = Path(launch.record)
+    lock = os.open(record / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os._exit(0)  # it runs already
+    _redirect(launch.log)
+    _prctl(_PR_SET_CHILD_SUBREAPER, 1)
+    stopping = _Stopping()
+    with contextlib.suppress(OSError):
+        _protect_from_oom_killer()
+    watch = _Watch(launch.limits)
+    write_json(record / "identity.json", {"pid": os.getpid(), "boot": boot_id(), "started": start_time(os.getpid())})
+    _write_files(launch)
+    program = os.fork()
+    if program == 0:
+        os.close(lock)
+        watch.close()
+        _become_program(launch, stopping)
+    ended = _wait(program, stopping, watch, launch)
+    _end_all(launch.limits)
+    children = resource.getrusage(resource.RUSAGE_CHILDREN)
+    ended["peak_memory_bytes"] = watch.peak() or _watched_peak(record) or children.ru_maxrss * 1024
+    write_json(record / "exit.json", ended)
+    os._exit(0)
+
+
+class _Stopping:
+    """Whether somebody asked for the end (SIGTERM to the shim); wakes the wait through a pipe."""
+
+    def __init__(self) -> None:
+        self.asked_at = 0.0
+        self.read, self.write = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK) if hasattr(os, "pipe2") else _pipe()
+        signal.signal(signal.SIGTERM, self._asked)
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        signal.set_wakeup_fd(self.write, warn_on_full_buffer=False)
+
+    def _asked(self, *_: object) -> None:
+        """A second request ends the patience."""
+        self.asked_at = time.monotonic() - GRACE_S if self.asked_at else time.monotonic()
+
+
+def _pipe() -> tuple[int, int]:
+    read, write = os.pipe()
+    for end in (read, write):
+        os.set_blocking(end, False)
+    return read, write
+
+
+class _Watch:
+    """Hears of the kernel's out-of-memory kills in our control group, without polling."""
+
+    def __init__(self, limits: Limits) -> None:
+        self.limits = limits
+        self.eventfd = self.events = -1
+        if not limits.events:
+            return
+        self.events = os.open(limits.events, os.O_RDONLY | os.O_CLOEXEC)
+        self._before = self.kills()
+        if limits.version == 1:
+            self.eventfd = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
+            Path(limits.events).with_name("cgroup.event_control").write_text(f"{self.eventfd} {self.events}")
+
+    def register(self, poll: select.poll) -> None:
+        """Have the wait wake up at an out-of-memory event."""
+        if self.eventfd >= 0:
+            poll.register(self.eventfd, select.POLLIN)
+        elif self.events >= 0:
+            poll.register(self.events, select.POLLPRI)
+
+    def kills(self) -> int:
+        """How often the kernel killed something in our group for memory."""
+        if self.events < 0:
+            return 0
+        rows = dict(row.split() for row in os.pread(self.events, 4096, 0).decode().splitlines())
+        return int(rows.get("oom_kill", 0))
+
+    def killed(self) -> bool:
+        """Whether that happened since the start; clears the event."""
+        if self.eventfd >= 0:
+            with contextlib.suppress(BlockingIOError):
+                os.eventfd_read(self.eventfd)
+        return self.events >= 0 and self.kills() > self._before
+
+    def peak(self) -> int:
+        """The highest memory use of the group in bytes; 0 where it is unknown."""
+        try:
+            return int(Path(self.limits.peak).read_text()) if self.limits.peak else 0
+        except (OSError, ValueError):
+            return 0
+
+    def close(self) -> None:
+        """In the program: it has no business here."""
+        for descriptor in (self.eventfd, self.events):
+            if descriptor >= 0:
+                os.close(descriptor)
+
+
+def _wait(program: int, stopping: _Stopping, watch: _Watch, launch: Launch) -> dict[str, Any]:
+    """Until the program ended; forwards a request to stop, and insists after a while."""
+    poll = select.poll()
+    poll.register(stopping.read, select.POLLIN)
+    watch.register(poll)
+    forwarded = out_of_memory = False
+    while True:
+        status = _reap(program)
+        if status is not None:
+            break
+        if watch.killed() or (Path(launch.record) / "oom.json").exists():
+            out_of_memory = True
+            _kill(program, signal.SIGKILL)
+            _end_all(launch.limits, but=(program,))
+        if stopping.asked_at and not forwarded:
+            forwarded = True
+            _kill(program, signal.SIGTERM)
+        if stopping.asked_at and time.monotonic() - stopping.asked_at >= GRACE_S:
+            _kill(program, signal.SIGKILL)
+        poll.poll(200 if stopping.asked_at else _LOOK_EVERY_MS)
+        with contextlib.suppress(BlockingIOError):
+            os.read(stopping.read, 512)
+        _trim_log(launch.log)
+    out_of_memory = out_of_memory or watch.killed()
+    code = os.waitstatus_to_exitcode(status)
+    reason = "exited" if code >= 0 else "signalled"
+    if stopping.asked_at:
+        reason = "stopped"
+    if out_of_memory:
+        reason = "out-of-memory"
+    return {
+        "reason": reason,
+        "code": code if code >= 0 else None,
+        "signal": -code if code < 0 else None,
+        "limit_memory_bytes": launch.limits.memory_bytes or None,
+        "finished_us": time.time_ns() // 1000,
+    }
+
+
+def _watched_peak(record: Path) -> int:
+    """What the runtime's watchdog saw, where the kernel keeps no count."""
+    try:
+        return int(json.loads((record / "oom.json").read_text())["peak_memory_bytes"])
+    except (OSError, ValueError, KeyError):
+        return 0
+
+
+def _reap(program: int) -> int | None:
+    """Reap every ended child (orphans come to us too); the program's status once it ended."""
+    found = None
+    while True:
+        try:
+            pid, status = os.waitpid(-1, os.WNOHANG)
+        except ChildProcessError:
+            return found
+        if pid == 0:
+            return found
+        if pid == program:
+            found = status
+
+
+def _become_program(launch: Launch, stopping: _Stopping) -> NoReturn:
+    """In the child: join limits, drop rights, take the environment, run."""
+    code = 1
+    try:
+        os.close(stopping.read)
+        signal.set_wakeup_fd(-1)
+        os.close(stopping.write)
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD):
+            signal.signal(number, signal.SIG_DFL)
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        os.setpgid(0, 0)
+        enter(launch)
+        _name(launch.module.rsplit(".", 1)[-1] or "roost-program")
+        if launch.prefix or not launch.module:
+            argv = [*launch.prefix, *(launch.argv or (sys.executable, "-m", launch.module))]
+            os.execvpe(argv[0], argv, dict(launch.environment))
+        sys.argv = [launch.module, *launch.argv]
+        reseed()
+        result = importlib.import_module(launch.module).main(list(launch.argv))
+        code = int(result or 0)
+    except SystemExit as ended:
+        code = ended.code if isinstance(ended.code, int) else 0 if ended.code is None else 1
+    except FileNotFoundError as error:
+        sys.stderr.write(f"error: cannot start {launch.argv[:1] or launch.module!r}: {error}\n")
+        code = 127
+    except BaseException:
+        import traceback
+
+        traceback.print_exc()
+    finally:
+        with contextlib.suppress(BaseException):
+            sys.stdout.flush()
+            sys.stderr.flush()
+        os._exit(code)
+
+
+def enter(launch: Launch) -> None:
+    """Take on limits, rights, environment and directory of a program; also used for commands run beside it."""
+    for procs in launch.limits.join:
+        Path(procs).write_text("0")
+    with contextlib.suppress(OSError):
+        Path("/proc/self/oom_score_adj").write_text("0")
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    ceiling = launch.limits.open_files if hard == resource.RLIM_INFINITY else min(hard, launch.limits.open_files)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (ceiling, ceiling))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    if launch.uid >= 0:
+        os.setgroups([])
+        os.setresgid(launch.gid, launch.gid, launch.gid)
+        os.setresuid(launch.uid, launch.uid, launch.uid)
+    _prctl(_PR_SET_NO_NEW_PRIVS, 1)
+    os.umask(0o077)
+    os.environ.clear()
+    os.environ.update(launch.environment)
+    os.chdir(launch.directory)
+
+
+def reseed() -> None:
+    """A forked program must not draw the random numbers of its siblings."""
+    if numpy := sys.modules.get("numpy"):
+        numpy.random.seed()
+
+
+def _end_all(limits: Limits, but: tuple[int, ...] = ()) -> None:
+    """Kill and reap everything below us: by control group where there is one, else by descent."""
+    for _ in range(100):
+        left = [pid for pid in {*_members(limits), *descendants(os.getpid())} if pid not in but and pid != os.getpid()]
+        if not left:
+            return
+        for pid in left:
+            _kill(pid, signal.SIGKILL)
+        with contextlib.suppress(ChildProcessError):
+            while not but and os.waitpid(-1, os.WNOHANG)[0]:
+                pass
+        time.sleep(0.005)
+
+
+def _members(limits: Limits) -> list[int]:
+    found: list[int] = []
+    for procs in limits.join:
+        with contextlib.suppress(OSError):
+            found += [int(line) for line in Path(procs).read_text().split()]
+    return found
+
+
+def descendants(ancestor: int) -> list[int]:
+    """Every living process below one, from one pass over /proc."""
+    parents: dict[int, int] = {}
+    for pid, fields in processes():
+        if fields[0] != "Z":
+            parents[pid] = int(fields[1])
+    found, frontier = [], {ancestor}
+    while frontier:
+        frontier = {pid for pid, parent in parents.items() if parent in frontier}
+        found += sorted(frontier)
+    return found
+
+
+def processes() -> Iterator[tuple[int, list[str]]]:
+    """Pid and the fields after the name in /proc/<pid>/stat (state first) of every process."""
+    try:
+        names = [path.name for path in Path("/proc").iterdir()]
+    except FileNotFoundError:
+        return
+    for name in names:
+        if name.isdigit():
+            with contextlib.suppress(OSError):
+                text = Path("/proc", name, "stat").read_text()
+                yield int(name), text[text.rindex(")") + 2 :].split()
+
+
+def start_time(pid: int) -> str:
+    """When a process started (clock ticks since boot, as text); "" when it is gone or a zombie."""
+    try:
+        text = Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return ""
+    fields = text[text.rindex(")") + 2 :].split()
+    return "" if fields[0] == "Z" else fields[19]
+
+
+def boot_id() -> str:
+    """Which boot of the machine this is; "" where the system does not say."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    except OSError:
+        return ""
+
+
+def write_json(path: Path, content: Mapping[str, Any]) -> None:
+    """Write a small file whole or not at all."""
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    draft.write_text(json.dumps(content))
+    draft.replace(path)
+
+
+def write_files(directory: str, files: Mapping[str, bytes], uid: int, gid: int) -> None:
+    """Write secret files, each whole or not at all, readable by the owner only."""
+    for name, content in files.items():
+        draft = Path(directory, f".{name}.{os.getpid()}")
+        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+            if uid >= 0:
+                os.fchown(descriptor, uid, gid)
+        draft.replace(Path(directory, name))
+
+
+def _write_files(launch: Launch) -> None:
+    files = {name: base64.b64decode(content) for name, content in launch.files.items()}
+    if files:
+        write_files(launch.files_directory, files, launch.uid, launch.gid)
+
+
+def _redirect(log: str) -> None:
+    """Input from nowhere, output to the log; where the log cannot be opened it is lost, not the program."""
+    nowhere = os.open(os.devnull, os.O_RDWR)
+    try:
+        output = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    except OSError:
+        output = nowhere
+    os.dup2(nowhere, 0)
+    os.dup2(output, 1)
+    os.dup2(output, 2)
+
+
+def _trim_log(log: str) -> None:
+    """Keep the newer half of a log that grew too large; programs append, so they notice nothing."""
+    with contextlib.suppress(OSError):
+        path = Path(log)
+        if path.stat().st_size > LOG_LIMIT_BYTES:
+            with path.open("rb+") as file:
+                file.seek(-LOG_LIMIT_BYTES // 2, os.SEEK_END)
+                kept = file.read()
+                file.truncate(0)
+                os.pwrite(file.fileno(), b"[older lines were dropped]\n" + kept, 0)
+
+
+def _kill(pid: int, number: int) -> None:
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.kill(pid, number)
+
+
+def _protect_from_oom_killer() -> None:
+    Path("/proc/self/oom_score_adj").write_text("-500")
+
+
+def _prctl(option: int, value: int) -> None:
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None, use_errno=True).prctl(option, value, 0, 0, 0)
+
+
+def _name(name: str) -> None:
+    with contextlib.suppress(OSError):
+        Path("/proc/self/comm").write_text(name[:15])
+
+
+if __name__ == "__main__":  # where forking from a pre-imported parent is impossible
+    run(Launch.from_json(sys.stdin.read()))

@@ -1,0 +1,118 @@
+"""What separates people on this machine: probed once at start, shown on the page and by `roost doctor`."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from roost.model.errors import Unavailable
+from roost.runtimes.local.cgroups import ControlGroups, find_control_groups
+from roost.runtimes.local.images import reachable_by_all
+from roost.settings import Settings
+
+
+class Level(StrEnum):
+    """How far one person's programs are kept from another's."""
+
+    USER = "user"  # a user id per owner; needs root
+    BUBBLEWRAP = "bubblewrap"  # a sandbox per owner; needs user namespaces
+    PROCESS = "process"  # same user: for one person
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IsolationReport:
+    """The active level in words. `remedy` says how to get a better one, or is empty."""
+
+    level: Level
+    separates_people: bool
+    explanation: str
+    remedy: str
+    limits: str
+
+
+_WORDS = {
+    Level.USER: "every person's programs run under a user id of their own.",
+    Level.BUBBLEWRAP: "every person's programs run in a sandbox of their own (bubblewrap).",
+    Level.PROCESS: "programs run as the user who started Roost: for one person only, invitations are off.",
+}
+
+
+def isolation_report(settings: Settings) -> IsolationReport:
+    """Probe the machine and say what is active."""
+    level, why_not = active_level(settings)
+    return IsolationReport(
+        level=level,
+        separates_people=level is not Level.PROCESS,
+        explanation=_WORDS[level],
+        remedy=why_not,
+        limits=_limits_in_words(find_control_groups(settings.instance)),
+    )
+
+
+def active_level(settings: Settings) -> tuple[Level, str]:
+    """The level to use, and how to get a better one. Raises where the asked one is not to be had."""
+    problems = {
+        Level.USER: _why_no_user_level(settings),
+        Level.BUBBLEWRAP: _why_no_bubblewrap(),
+        Level.PROCESS: "",
+    }
+    if settings.isolation != "auto":
+        asked = Level(settings.isolation)
+        if problems[asked]:
+            raise Unavailable(
+                f"Isolation {asked} is not possible here: {problems[asked]}",
+                subject=asked,
+                field="isolation",
+                hint="Use --isolation auto to take the best this machine has.",
+            )
+        return asked, "" if asked is not Level.PROCESS else "Start without --isolation process."
+    level = next(level for level, problem in problems.items() if not problem)
+    if level is Level.PROCESS:
+        return level, f"{problems[Level.USER]} {problems[Level.BUBBLEWRAP]}"
+    return level, ""
+
+
+def _why_no_user_level(settings: Settings) -> str:
+    if sys.platform != "linux" or os.geteuid() != 0:
+        return "Run Roost as root to give every person a user id."
+    existing = next(path for path in (settings.home, *settings.home.parents) if path.exists())
+    if not reachable_by_all(existing / "x"):
+        return f"Choose a --home that other users may pass through ({settings.home} is not)."
+    return ""
+
+
+def _why_no_bubblewrap() -> str:
+    if sys.platform != "linux":
+        return "bubblewrap needs Linux."
+    program = shutil.which("bwrap")
+    if program is None:
+        return "Install bubblewrap (apt-get install bubblewrap)."
+    probe = [program, "--ro-bind", "/", "/", "--dev", "/dev", "--proc", "/proc", "--unshare-pid", "true"]
+    done = subprocess.run(probe, capture_output=True, text=True, check=False, timeout=10)
+    if done.returncode != 0:
+        return f"bubblewrap does not work here: {done.stderr.strip()[:120]} (are user namespaces allowed?)"
+    return ""
+
+
+def _limits_in_words(groups: ControlGroups | None) -> str:
+    if groups is None:
+        return "watched: a program over its limit is stopped within about a second (no control groups to use here)."
+    return f"enforced by the kernel (control groups version {groups.version})."
+
+
+def sandbox(volume: Path, sockets: Path, record: Path, hidden: tuple[Path, ...]) -> tuple[str, ...]:
+    """The bubblewrap command that shows a program the machine read-only and only its owner's part of the home."""
+    hide = [word for path in hidden for word in ("--tmpfs", str(path))]
+    own = [word for path in (volume, sockets, record) for word in ("--bind", str(path), str(path))]
+    return (
+        shutil.which("bwrap") or "bwrap",
+        *("--ro-bind", "/", "/", "--dev", "/dev", "--proc", "/proc", "--tmpfs", "/tmp", "--tmpfs", "/run"),
+        *hide,
+        *own,
+        *("--unshare-pid", "--unshare-ipc", "--unshare-uts", "--new-session", "--die-with-parent"),
+    )

@@ -1,0 +1,89 @@
+"""What a program finds around it: the pure half of starting an instance."""
+
+from __future__ import annotations
+
+import base64
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from roost.model.workload import Part, Program, Workload
+from roost.runtimes.image.shim import Launch, Limits
+from roost.runtimes.local.parents import MODULES
+from roost.runtimes.local.records import Places, Record
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surroundings:
+    """Where an instance runs: its image's build, its home, its files, limits and sandbox."""
+
+    image: Path
+    home: Path
+    at: Places
+    limits: Limits
+    prefix: tuple[str, ...] = ()
+
+
+def launch_of(workload: Workload, part: Part, record: Record, around: Surroundings) -> Launch:
+    """The launch of one instance."""
+    module = MODULES[part.program]
+    return Launch(
+        record=str(around.at.record),
+        log=str(around.at.log),
+        argv=part.arguments,
+        environment=environment_of(workload, part, record, around),
+        directory=str(around.home),
+        module=module,
+        uid=record.uid,
+        gid=record.uid,
+        prefix=around.prefix and (*around.prefix, *_in_sandbox(around, module, part.arguments)),
+        files_directory=str(around.at.files),
+        files={name: base64.b64encode(content).decode() for name, content in part.files.items()},
+        limits=around.limits,
+    )
+
+
+def _in_sandbox(around: Surroundings, module: str, arguments: tuple[str, ...]) -> tuple[str, ...]:
+    """Inside a sandbox the program is executed, not forked."""
+    return (str(around.image / "bin/python"), "-m", "roost.runtimes.image.run", module) if module else arguments
+
+
+def environment_of(workload: Workload, part: Part, record: Record, around: Surroundings) -> Mapping[str, str]:
+    """The environment of a program. What its owner set comes first, so that nothing of ours is overwritten."""
+    at, home = around.at, str(around.home)
+    ours = {
+        "PATH": f"{home}/.local/bin:{around.image}/bin:/usr/local/bin:/usr/bin:/bin",
+        "VIRTUAL_ENV": str(around.image),
+        "HOME": home,
+        "USER": "roost",
+        "LOGNAME": "roost",
+        "SHELL": "/bin/bash" if Path("/bin/bash").exists() else "/bin/sh",
+        "LANG": os.environ.get("LANG", "C.UTF-8"),
+        "TMPDIR": str(at.scratch),
+        "PYTHONUNBUFFERED": "1",
+        "PYTHONDONTWRITEBYTECODE": "1",
+        # The image is read-only: what a person adds with pip goes to the home and is found there.
+        "PIP_TARGET": f"{home}/.local/lib/python",
+        "PYTHONPATH": f"{home}/.local/lib/python",
+        "JUPYTER_RUNTIME_DIR": str(at.sockets / "jupyter"),
+        "JUPYTER_CONFIG_DIR": f"{home}/.jupyter",
+        "JUPYTER_DATA_DIR": f"{home}/.local/share/jupyter",
+        "IPYTHONDIR": f"{home}/.ipython",
+        "ROOST_WORKLOAD": workload.id,
+        "ROOST_INDEX": str(record.index),
+        "ROOST_MEMORY_BYTES": str(part.memory_bytes),
+        "ROOST_CPU_MILLIS": str(part.cpu_millis),
+        "ROOST_FILES": str(at.files),
+        "ROOST_ADDRESSES": str(at.sockets),
+        "ROOST_PEERS": str(at.sockets.parent),
+        "ROOST_SOCKET_HTTP": str(at.http),
+        "ROOST_SCRATCH": str(at.scratch),
+    }
+    if part.program is Program.DASK_SCHEDULER:
+        ours["ROOST_PORT_DASK"] = "0"
+    if "token" in part.files:
+        ours["ROOST_TOKEN_FILE"] = str(at.files / "token")
+    if "url" in part.files:
+        ours["ROOST_URL_FILE"] = str(at.files / "url")
+    return {**part.variables, **ours}

@@ -1,0 +1,197 @@
+"""The pre-imported parents as the runtime sees them: found, started, asked to fork.
+
+One per build of an image and family of programs. They live in sessions of their own and outlive the control
+plane; where forking is impossible programs are executed instead.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from roost.model.errors import Unavailable
+from roost.model.workload import Program
+from roost.runtimes.image.parent import SINGLE_THREADED, encode
+from roost.runtimes.image.shim import Launch, boot_id, start_time
+from roost.settings import Settings
+
+FAMILIES = ("plain", "lab", "dask")
+_FAMILY = {
+    Program.JUPYTERLAB: "lab",
+    Program.DASK_SCHEDULER: "dask",
+    Program.DASK_WORKER: "dask",
+    Program.COMMAND: "plain",
+}
+MODULES = {
+    Program.JUPYTERLAB: "roost.runtimes.image.lab",
+    Program.DASK_SCHEDULER: "roost.runtimes.image.dask_scheduler",
+    Program.DASK_WORKER: "roost.runtimes.image.dask_worker",
+    Program.COMMAND: "",
+}
+_START_WAIT_S, _ANSWER_WAIT_S, _POLL_S, _AT_ONCE = 90.0, 10.0, 0.02, 64
+
+
+def can_fork() -> bool:
+    """Whether programs may be forked from a parent with imports; macOS frameworks break in forked children."""
+    return sys.platform == "linux"
+
+
+class Parents:
+    """Starts programs by forking them from pre-imported parents."""
+
+    def __init__(self, settings: Settings, *, fork: bool) -> None:
+        self._directory = settings.sockets / "parents"
+        self._logs = settings.logs
+        self._images = settings.images
+        self._fork = fork
+        self._children: list[subprocess.Popen[bytes]] = []
+        self._starting: dict[str, asyncio.Lock] = {}
+        self._turns = asyncio.Semaphore(_AT_ONCE)
+
+    async def launch(self, build: str, program: Program, launch: Launch) -> int:
+        """Start a program under its shim; returns the shim's pid."""
+        async with self._turns:
+            if not self._fork:
+                return await asyncio.to_thread(self._execute, build, launch)
+            return await self._ask(build, _FAMILY[program], launch, ())
+
+    async def run_beside(self, build: str, launch: Launch, descriptors: Sequence[int]) -> int:
+        """Run a command with four descriptors: input, output, errors, and where its exit code goes."""
+        return await self._ask(build, "plain", launch, descriptors)
+
+    async def ensure(self, build: str, family: str) -> Path:
+        """The socket of a parent that answers; starts one where there is none."""
+        path = self._directory / f"{build[-8:]}-{family}.sock"
+        async with self._starting.setdefault(path.name, asyncio.Lock()):
+            if not await asyncio.to_thread(_answers, path):
+                await self._start(build, family, path)
+        return path
+
+    async def end_others(self, build: str) -> None:
+        """End the parents of builds that are no longer the image's."""
+        for file in self._directory.glob("*.json"):
+            if not file.name.startswith(build[-8:]):
+                with contextlib.suppress(OSError, ValueError, KeyError):
+                    found = json.loads(file.read_text())
+                    if found["boot"] == boot_id() and start_time(found["pid"]) == found["started"]:
+                        os.kill(found["pid"], signal.SIGTERM)
+                    file.with_suffix(".sock").unlink(missing_ok=True)
+                    file.unlink()
+
+    def close(self) -> None:
+        """Let go of the parents; they live on."""
+        for child in self._children:
+            child.poll()
+            child.returncode = child.returncode or 0  # not ours to wait for any more
+        self._children.clear()
+
+    async def _ask(self, build: str, family: str, launch: Launch, descriptors: Sequence[int]) -> int:
+        payload = encode(launch.to_json())
+        path = self._directory / f"{build[-8:]}-{family}.sock"
+        for attempt in range(3):
+            try:
+                answer = await asyncio.to_thread(_request, path, payload, descriptors)
+            except OSError:
+                if attempt == 2:
+                    raise Unavailable(
+                        f"The pre-imported parent of {family} does not answer.",
+                        subject=str(path),
+                        code="parent-unavailable",
+                        hint=f"Its log is {self._log(family)}.",
+                    ) from None
+                await self.ensure(build, family)
+                continue
+            if "error" in answer:
+                raise Unavailable(f"The program could not be started: {answer['error']}.", code="cannot-fork")
+            return int(answer["pid"])
+        raise AssertionError("unreachable")
+
+    async def _start(self, build: str, family: str, path: Path) -> None:
+        self._directory.mkdir(parents=True, exist_ok=True)
+        self._directory.chmod(0o700)
+        path.unlink(missing_ok=True)
+        environment = {
+            "PATH": os.environ.get("PATH", os.defpath),
+            "LANG": "C.UTF-8",
+            "HOME": "/nonexistent",
+            "ROOST_PARENT_OF": str(self._images.parent),
+            **dict.fromkeys(SINGLE_THREADED, "1"),
+        }
+        python = self._images / build / "bin" / "python"
+        with self._log(family).open("ab") as log:
+            process = await asyncio.to_thread(
+                subprocess.Popen,
+                [str(python), "-m", "roost.runtimes.image.parent", family, str(path)],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env=environment,
+                cwd="/",
+                start_new_session=True,
+            )
+        self._children = [child for child in self._children if child.poll() is None]  # reaps what was killed
+        self._children.append(process)
+        deadline = asyncio.get_running_loop().time() + _START_WAIT_S
+        while not path.exists():
+            if process.poll() is not None or asyncio.get_running_loop().time() > deadline:
+                raise Unavailable(
+                    f"The pre-imported parent of {family} did not start.",
+                    subject=build,
+                    code="parent-failed",
+                    hint=f"Its log is {self._log(family)}.",
+                )
+            await asyncio.sleep(_POLL_S)
+
+    def _log(self, family: str) -> Path:
+        return self._logs / f"parent-{family}.log"
+
+    def _execute(self, build: str, launch: Launch) -> int:
+        python = self._images / build / "bin" / "python"
+        process = subprocess.Popen(
+            [str(python), "-m", "roost.runtimes.image.shim"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            cwd="/",
+            env={"PATH": os.environ.get("PATH", os.defpath), "LANG": "C.UTF-8"},
+        )
+        assert process.stdin is not None
+        process.stdin.write(launch.to_json().encode())
+        process.stdin.close()
+        return process.pid
+
+
+def _answers(path: Path) -> bool:
+    try:
+        with socket.socket(socket.AF_UNIX) as probe:
+            probe.settimeout(2.0)
+            probe.connect(str(path))
+    except OSError:
+        return False
+    return True
+
+
+def _request(path: Path, payload: bytes, descriptors: Sequence[int]) -> dict[str, Any]:
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.settimeout(_ANSWER_WAIT_S)
+        connection.connect(str(path))
+        if descriptors:
+            socket.send_fds(connection, [payload[:8]], list(descriptors))
+            connection.sendall(payload[8:])
+        else:
+            connection.sendall(payload)
+        with connection.makefile("r") as lines:
+            line = lines.readline()
+    if not line:
+        raise ConnectionResetError
+    answer: dict[str, Any] = json.loads(line)
+    return answer
