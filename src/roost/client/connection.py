@@ -18,10 +18,11 @@ from roost.client.transport import open_client
 from roost.model.errors import NotSignedIn, RoostError, Unavailable
 
 VERSION_HEADER = "X-Roost-Version"
-ATTEMPTS = 5
+ATTEMPTS = 7  # with growing pauses: about six seconds, several restarts of a control plane
 _FIRST_DELAY_S = 0.1
 _LONGEST_DELAY_S = 5.0
-_PASSING = frozenset({429, 502, 503, 504})
+_TOO_MANY = 429
+_PASSING = frozenset({_TOO_MANY, 502, 503, 504})
 _TIMEOUT = httpx.Timeout(60.0, connect=5.0)
 
 Json = dict[str, Any]
@@ -107,7 +108,8 @@ class Connection:
             else:
                 if response.status_code not in _PASSING or not safe or last:
                     return response
-                time.sleep(min(_asked_delay_s(response), _LONGEST_DELAY_S))
+                if response.status_code == _TOO_MANY:
+                    time.sleep(min(_asked_delay_s(response), _LONGEST_DELAY_S))
             time.sleep(random.uniform(0, min(_LONGEST_DELAY_S, _FIRST_DELAY_S * 2**attempt)))
             self._follow()
         raise AssertionError("unreachable")
