@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Callable
 
 import pytest
+import uvloop
 from tests.dataplane.world import QUICK, World, world
 
 
@@ -20,3 +22,10 @@ async def hasty() -> AsyncIterator[World]:
     """Limits so short that a test can wait for them."""
     async with world(QUICK) as running:
         yield running
+
+
+def pytest_asyncio_loop_factories(
+    config: pytest.Config, item: pytest.Item
+) -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
+    """Every test on both loops: transports differ in what they do at the end of a stream."""
+    return {"uvloop": uvloop.new_event_loop, "asyncio": asyncio.new_event_loop}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from roost.dataplane.body import Body, BodyError, Chunked, Counted
 from roost.dataplane.gate import Deny, Pass
@@ -81,9 +81,8 @@ class ClientConnection(asyncio.Protocol):
 
     # What the transport tells.
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self.transport = transport
-        transport.set_write_buffer_limits(high=self.door.limits.write_high_bytes)
+        self.transport = cast(asyncio.Transport, transport)  # uvloop's is none by class
+        self.transport.set_write_buffer_limits(high=self.door.limits.write_high_bytes)
         self._forwarded = self.door.forwarded(transport.get_extra_info("peername"))
         if not self.door.entered(self):
             self._refuse(self.door.too_many)

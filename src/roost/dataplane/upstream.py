@@ -4,7 +4,7 @@ person sends can never end up in front of another person's request."""
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from roost.dataplane.body import Body, BodyError, Chunked, Counted, UntilClose
 from roost.dataplane.head import HEAD_LIMIT, Fault
@@ -31,9 +31,8 @@ class UpstreamConnection(asyncio.Protocol):
         self.transport: asyncio.Transport
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self.transport = transport
-        transport.set_write_buffer_limits(high=self.client.door.limits.write_high_bytes)
+        self.transport = cast(asyncio.Transport, transport)  # uvloop's is none by class
+        self.transport.set_write_buffer_limits(high=self.client.door.limits.write_high_bytes)
 
     def begin(self, exchange: Exchange) -> None:
         """Send the head of a request; its body follows through `transport`."""
