@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 from tests.client.dask_parts import DaskParts, write_certificates
+from tests.client.notebook import Notebook
+from tests.harness import Platform, platform
 
 
 @pytest.fixture(scope="session")
@@ -37,3 +39,22 @@ def dask_parts(image_python: Path, short_directory: Path) -> Iterator[DaskParts]
         yield parts
     finally:
         parts.close()
+
+
+@pytest.fixture(scope="module")
+def running(default_image: Any) -> Iterator[Platform]:
+    """A platform of this module's own."""
+    base = Path(tempfile.mkdtemp(prefix="rp-", dir="/tmp"))
+    base.chmod(0o711)
+    home = base / "home"
+    home.mkdir(mode=0o711)
+    (home / "images").symlink_to(default_image.images)
+    with platform(home) as started:
+        yield started
+    shutil.rmtree(base, ignore_errors=True)
+
+
+@pytest.fixture(scope="module")
+def notebook(running: Platform, image_python: Path) -> Notebook:
+    """Code that believes it runs in a workspace of the platform."""
+    return Notebook(running, image_python)

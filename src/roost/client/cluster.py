@@ -66,7 +66,7 @@ class RoostCluster(Cluster):  # type: ignore[misc]
     ) -> None:
         _refuse_outside(environment)
         self._wanted = checked_workers(workers)
-        self._bounds = adaptive and (checked_workers(adaptive[0]), checked_workers(adaptive[1]))
+        self._bounds = adaptive and (checked_workers(adaptive[0], "adaptive"), checked_workers(adaptive[1], "adaptive"))
         self._spec: dict[str, Any] = {
             "size": size or "",
             "image": image or "",
