@@ -16,7 +16,7 @@ import socket
 import sys
 import threading
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import NoReturn
 
 from roost.runtimes.image import shim
 
@@ -132,9 +132,14 @@ def encode(request: str) -> bytes:
     return f"{len(body):0{_LENGTH_BYTES}d}".encode() + body
 
 
-def main(argv: list[str]) -> Any:
-    """`python -m roost.runtimes.image.parent FAMILY SOCKET`."""
+def main(argv: list[str]) -> NoReturn:
+    """`FAMILY SOCKET`, or `beside DESCRIPTORS` to run one command where forking is impossible."""
     family, path = argv
+    if family == "beside":
+        descriptors = [int(number) for number in path.split(",")]
+        for descriptor in descriptors:
+            os.set_inheritable(descriptor, False)
+        _execute(shim.Launch.from_json(sys.stdin.read()), descriptors)
     for name in SINGLE_THREADED:
         os.environ[name] = "1"
     serve(family, Path(path))

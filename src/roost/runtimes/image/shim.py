@@ -7,7 +7,6 @@ record, so that a program never runs twice. It ends with nothing left of what it
 
 from __future__ import annotations
 
-import base64
 import contextlib
 import ctypes
 import fcntl
@@ -55,8 +54,6 @@ class Launch:
     uid: int = -1
     gid: int = -1
     prefix: tuple[str, ...] = ()  # a sandbox to execute the program in
-    files_directory: str = ""
-    files: Mapping[str, str] = field(default_factory=dict)  # base64
     limits: Limits = field(default_factory=Limits)
 
     def to_json(self) -> str:
@@ -90,7 +87,6 @@ def run(launch: Launch) -> NoReturn:
         _protect_from_oom_killer()
     watch = _Watch(launch.limits)
     write_json(record / "identity.json", {"pid": os.getpid(), "boot": boot_id(), "started": start_time(os.getpid())})
-    _write_files(launch)
     program = os.fork()
     if program == 0:
         os.close(lock)
@@ -150,11 +146,11 @@ class _Watch:
             poll.register(self.events, select.POLLPRI)
 
     def kills(self) -> int:
-        """How often the kernel killed something in our group for memory."""
+        """How often the kernel killed something in our group for memory, or is waiting for us to do it."""
         if self.events < 0:
             return 0
         rows = dict(row.split() for row in os.pread(self.events, 4096, 0).decode().splitlines())
-        return int(rows.get("oom_kill", 0))
+        return int(rows.get("oom_kill", 0)) + int(rows.get("under_oom", 0))
 
     def killed(self) -> bool:
         """Whether that happened since the start; clears the event."""
@@ -384,12 +380,6 @@ def write_files(directory: str, files: Mapping[str, bytes], uid: int, gid: int) 
             if uid >= 0:
                 os.fchown(descriptor, uid, gid)
         draft.replace(Path(directory, name))
-
-
-def _write_files(launch: Launch) -> None:
-    files = {name: base64.b64decode(content) for name, content in launch.files.items()}
-    if files:
-        write_files(launch.files_directory, files, launch.uid, launch.gid)
 
 
 def _redirect(log: str) -> None:

@@ -32,14 +32,17 @@ class ControlGroups:
                 (group / "memory.memsw.limit_in_bytes").write_text(str(memory_bytes))
             with contextlib.suppress(OSError):
                 (group / "memory.max_usage_in_bytes").write_text("0")
+            with contextlib.suppress(OSError):  # the shim hears of it and ends the whole, not one process of it
+                (group / "memory.oom_control").write_text("1")
             if self.cpu is not None:
                 (self.cpu / name).mkdir(parents=True, exist_ok=True)
                 joins.append(self.cpu / name / "cgroup.procs")
             events, peak = group / "memory.oom_control", group / "memory.max_usage_in_bytes"
         else:
             (group / "memory.max").write_text(str(memory_bytes))
-            with contextlib.suppress(OSError):
-                (group / "memory.swap.max").write_text("0")
+            for file, value in (("memory.swap.max", "0"), ("memory.oom.group", "1")):
+                with contextlib.suppress(OSError):
+                    (group / file).write_text(value)
             events, peak = group / "memory.events", group / "memory.peak"
         return Limits(
             join=tuple(map(str, joins)),

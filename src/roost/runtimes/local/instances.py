@@ -202,7 +202,9 @@ async def _is_ready(held: Held) -> bool:
     record, at = held.record, held.at
     if not record.ports:
         # A command is ready when it runs; a worker says so itself.
-        return record.program == "command" or (at.sockets / "ready").exists()
+        if record.program == "command":
+            return (at.record / "identity.json").exists()
+        return (at.sockets / "ready").exists()
     if Port.DASK in record.ports and not (at.sockets / "dask").exists():
         return False
     return Port.HTTP not in record.ports or await _answers(at.http, records.health_path(record))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -38,8 +37,6 @@ def launch_of(workload: Workload, part: Part, record: Record, around: Surroundin
         uid=record.uid,
         gid=record.uid,
         prefix=around.prefix and (*around.prefix, *_in_sandbox(around, module, part.arguments)),
-        files_directory=str(around.at.files),
-        files={name: base64.b64encode(content).decode() for name, content in part.files.items()},
         limits=around.limits,
     )
 

@@ -66,6 +66,10 @@ class Parents:
 
     async def run_beside(self, build: str, launch: Launch, descriptors: Sequence[int]) -> int:
         """Run a command with four descriptors: input, output, errors, and where its exit code goes."""
+        if not self._fork:
+            names = ",".join(map(str, descriptors))
+            module = ("roost.runtimes.image.parent", "beside", names)
+            return await asyncio.to_thread(self._execute, build, launch, module, tuple(descriptors))
         return await self._ask(build, "plain", launch, descriptors)
 
     async def ensure(self, build: str, family: str) -> Path:
@@ -119,27 +123,7 @@ class Parents:
         self._directory.mkdir(parents=True, exist_ok=True)
         self._directory.chmod(0o700)
         path.unlink(missing_ok=True)
-        environment = {
-            "PATH": os.environ.get("PATH", os.defpath),
-            "LANG": "C.UTF-8",
-            "HOME": "/nonexistent",
-            "ROOST_PARENT_OF": str(self._images.parent),
-            **dict.fromkeys(SINGLE_THREADED, "1"),
-        }
-        python = self._images / build / "bin" / "python"
-        with self._log(family).open("ab") as log:
-            process = await asyncio.to_thread(
-                subprocess.Popen,
-                [str(python), "-m", "roost.runtimes.image.parent", family, str(path)],
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                env=environment,
-                cwd="/",
-                start_new_session=True,
-            )
-        self._children = [child for child in self._children if child.poll() is None]  # reaps what was killed
-        self._children.append(process)
+        process = self._spawn(build, family, path)
         deadline = asyncio.get_running_loop().time() + _START_WAIT_S
         while not path.exists():
             if process.poll() is not None or asyncio.get_running_loop().time() > deadline:
@@ -151,23 +135,59 @@ class Parents:
                 )
             await asyncio.sleep(_POLL_S)
 
+    def _adopt(self, process: subprocess.Popen[bytes]) -> None:
+        self._children = [child for child in self._children if child.poll() is None]  # reaps what ended
+        self._children.append(process)
+
     def _log(self, family: str) -> Path:
         return self._logs / f"parent-{family}.log"
 
-    def _execute(self, build: str, launch: Launch) -> int:
+    def _spawn(self, build: str, family: str, path: Path) -> subprocess.Popen[bytes]:
+        environment = {
+            **_bare_environment(),
+            "ROOST_PARENT_OF": str(self._images.parent),
+            **dict.fromkeys(SINGLE_THREADED, "1"),
+        }
+        python = self._images / build / "bin" / "python"
+        with self._log(family).open("ab") as log:
+            process = subprocess.Popen(
+                [str(python), "-m", "roost.runtimes.image.parent", family, str(path)],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env=environment,
+                cwd="/",
+                start_new_session=True,
+            )
+        self._adopt(process)
+        return process
+
+    def _execute(
+        self,
+        build: str,
+        launch: Launch,
+        module: tuple[str, ...] = ("roost.runtimes.image.shim",),
+        descriptors: tuple[int, ...] = (),
+    ) -> int:
         python = self._images / build / "bin" / "python"
         process = subprocess.Popen(
-            [str(python), "-m", "roost.runtimes.image.shim"],
+            [str(python), "-m", *module],
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             cwd="/",
-            env={"PATH": os.environ.get("PATH", os.defpath), "LANG": "C.UTF-8"},
+            env={**_bare_environment(), "ROOST_PARENT_OF": str(self._images.parent)},
+            pass_fds=descriptors,
         )
+        self._adopt(process)
         assert process.stdin is not None
         process.stdin.write(launch.to_json().encode())
         process.stdin.close()
         return process.pid
+
+
+def _bare_environment() -> dict[str, str]:
+    return {"PATH": os.environ.get("PATH", os.defpath), "LANG": "C.UTF-8", "HOME": "/nonexistent"}
 
 
 def _answers(path: Path) -> bool:

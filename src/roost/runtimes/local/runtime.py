@@ -132,6 +132,7 @@ class LocalRuntime:
     def _prepare(self, workload: Workload, part: Part, record: Record, at: records.Places) -> Launch:
         """Everything an instance needs on disk, intent first."""
         records.prepare(record, at)
+        write_files(str(at.files), part.files, record.uid, record.uid)
         home = self.disks.path(workload.volumes[0].volume) if workload.volumes else at.scratch
         limits = Limits(memory_bytes=record.memory_bytes)
         if self._groups is not None:
@@ -141,7 +142,7 @@ class LocalRuntime:
             home=home,
             at=at,
             limits=limits,
-            prefix=self._sandbox(home, at) if self.level is Level.BUBBLEWRAP else (),
+            prefix=self._sandbox(record, home, at) if self.level is Level.BUBBLEWRAP else (),
         )
         launch = launch_of(workload, part, record, around)
         # Kept for commands that are run beside the program; secrets are files, not part of it.
@@ -153,15 +154,16 @@ class LocalRuntime:
             directory=launch.directory,
             uid=launch.uid,
             gid=launch.gid,
-            prefix=self._sandbox(home, at) if self.level is Level.BUBBLEWRAP else (),
+            prefix=self._sandbox(record, home, at) if self.level is Level.BUBBLEWRAP else (),
             limits=limits,
         )
         write_json(at.record / "beside.json", json.loads(beside.to_json()))
         (at.record / "beside.json").chmod(0o600)
         return launch
 
-    def _sandbox(self, home: Path, at: records.Places) -> tuple[str, ...]:
-        return sandbox(home, at.sockets.parent, at.record, (self.settings.home, self.settings.sockets))
+    def _sandbox(self, record: Record, home: Path, at: records.Places) -> tuple[str, ...]:
+        image = self.settings.images / record.build
+        return sandbox(image, home, at.sockets.parent, at.record, (self.settings.home, self.settings.sockets))
 
     async def delete(self, id: str, *, grace_s: float = 10.0) -> None:
         """End all instances, politely first."""

@@ -1,0 +1,56 @@
+"""Fixtures that many tests share: the default image, built once, and homes that any user may pass through."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from roost.runtimes.local.images import LocalBuilder
+from roost.settings import Settings
+
+
+@dataclass(frozen=True)
+class BuiltImage:
+    """The default image: `images` is the directory that holds it, `path` the environment."""
+
+    images: Path
+    path: Path
+
+    @property
+    def python(self) -> Path:
+        return self.path / "bin" / "python"
+
+
+@pytest.fixture(scope="session")
+def default_image() -> BuiltImage:
+    """The default image as `roost up` builds it, kept for later runs; made from nothing where it is missing."""
+    root = Path(os.environ.get("ROOST_TEST_CACHE", "/tmp/roost-test-cache"))
+    root.mkdir(parents=True, exist_ok=True)
+    root.chmod(0o755)
+    builder = LocalBuilder(Settings(home=root))
+
+    async def build() -> None:
+        async for step in builder.build("default"):
+            print(step.message)
+
+    asyncio.run(build())
+    return BuiltImage(root / "images", builder.path("default"))
+
+
+@pytest.fixture
+def short_home(default_image: BuiltImage) -> Iterator[Path]:
+    """A home with the default image, a short path, and gone at the end. Other users may pass through."""
+    base = Path(tempfile.mkdtemp(prefix="rt-", dir="/tmp"))
+    base.chmod(0o711)
+    home = base / "home"
+    home.mkdir(mode=0o711)
+    (home / "images").symlink_to(default_image.images)
+    yield home
+    shutil.rmtree(base, ignore_errors=True)
