@@ -182,7 +182,6 @@ class ClientConnection(asyncio.Protocol):
         if body.done:
             exchange.body = None
             self._buffer = rest
-        self.deadline = self._next_deadline()
         if exchange.upstream is not None:
             exchange.upstream.transport.write(out)
         else:
@@ -360,23 +359,25 @@ class ClientConnection(asyncio.Protocol):
         self._buffer = b""
         self.deadline = self.door.now() + self.door.limits.linger_s
         if self.transport.is_closing():
-            return
-        if self.transport.can_write_eof() and not self._eof:
+            return None
+        if self._eof:
+            return self.transport.close()
+        if self.transport.can_write_eof():
             self.transport.write_eof()
-            self.transport.resume_reading()
-        else:
-            self.transport.close()
+        return self.transport.resume_reading()
 
     def _flow(self) -> None:
         """Read from the client only what can be passed on."""
         if self.transport.is_closing():
             return
         exchange = self.exchange
-        full = len(self._buffer) > self.door.limits.pipeline_bytes
-        body_waits = exchange is not None and exchange.body is not None and (self._held or bool(exchange.pending))
-        if exchange is not None and (full or body_waits):
+        uploading = exchange is not None and exchange.body is not None
+        full = exchange is not None and len(self._buffer) > self.door.limits.pipeline_bytes
+        if full or (exchange is not None and uploading and (self._held or exchange.pending)):
             self.transport.pause_reading()
-            if exchange.body is not None:
+            if not self._write_paused:
                 self.deadline = NEVER
         else:
             self.transport.resume_reading()
+            if exchange is not None and not self._write_paused:
+                self.deadline = self._next_deadline()
