@@ -215,7 +215,7 @@ class FrontDoor:
                 return upstream
             except BlockingIOError:  # a unix socket whose queue is full says so at once
                 patience_s = self.limits.connect_s
-            except (OSError, TimeoutError, ValueError):
+            except (OSError, TimeoutError, ValueError, OverflowError):
                 pass
             if self.now() - began >= patience_s:
                 return None
