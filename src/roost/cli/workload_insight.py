@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 def logs(
     ctx: typer.Context,
     name: Which,
-    part: Annotated[str, typer.Option(help="Which part: jupyterlab, scheduler or worker.")] = "",
+    part: Annotated[str, typer.Option(help="Which part: lab, scheduler or worker.")] = "",
     index: Annotated[int, typer.Option(min=0, help="Which worker.")] = 0,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until it ends.")] = False,
 ) -> None:

@@ -5,10 +5,13 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 
 #: What is pickled with these cannot be read by another version.
 MUST_MATCH = ("cloudpickle", "dask", "distributed", "msgpack")
+#: What data is made of. A look at each of an image's 150 packages would take longer than a cluster does.
+SHOULD_MATCH = ("numpy", "pandas", "pyarrow", "scikit-learn")
 _HINT = (
     "Use the same image for both: create the cluster with image=..., or restart the workspace to pick up its image. "
     "check_versions=False tries anyway."
@@ -33,9 +36,10 @@ def differences(python: str, packages: Mapping[str, str]) -> Iterator[Difference
     here = ".".join(str(part) for part in sys.version_info[:3])
     if python and python != here:
         yield Difference("Python", here, python, fatal=python.split(".")[:2] != here.split(".")[:2])
-    for name, theirs in sorted(packages.items()):
-        ours = installed(name)
-        if ours != theirs:
+    for name in (*MUST_MATCH, *SHOULD_MATCH):
+        theirs = packages.get(name)
+        ours = installed(name) if theirs else None
+        if theirs and ours != theirs:
             yield Difference(name, ours or "missing", theirs, fatal=name in MUST_MATCH)
 
 
@@ -44,6 +48,7 @@ def advice(found: list[Difference]) -> tuple[str, str]:
     return "The cluster and this workspace differ: " + "; ".join(map(str, found)) + ".", _HINT
 
 
+@cache
 def installed(name: str) -> str:
     """The version of an installed package, "" when there is none."""
     try:
