@@ -49,7 +49,10 @@ class Settings:
     def from_json(text: str) -> Settings:
         """What `to_json` wrote."""
         hints = get_type_hints(Settings)
-        return Settings(**{k: None if v is None else _convert(k, v, hints[k]) for k, v in json.loads(text).items()})
+        values: dict[str, Any] = {
+            k: None if v is None else _convert(k, v, hints[k]) for k, v in json.loads(text).items()
+        }
+        return Settings(**values)
 
     @property
     def secure(self) -> bool:

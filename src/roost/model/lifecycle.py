@@ -69,6 +69,7 @@ class Instance:
     exit: Exit | None = None
     addresses: Mapping[str, str] = field(default_factory=dict)
     message: str = ""
+    evidence: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

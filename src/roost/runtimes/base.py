@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Protocol
+from typing import Any, Protocol
 
 from roost.model.lifecycle import Observed
 from roost.model.workload import Workload
@@ -120,3 +120,6 @@ class Builder(Protocol):
 
     async def ready(self, image: str) -> bool:
         """Whether the image is there and matches its recipe."""
+
+    async def versions(self, image: str) -> Mapping[str, Any]:
+        """What is in it: `python`, and `packages` by name; empty where it is not built."""

@@ -105,6 +105,12 @@ def find(store: Store, owner: str, kind: Kind, reference: str) -> WorkloadRow:
         return _known(workloads.find(tx, owner, kind, reference), kind, reference)
 
 
+def by_id(store: Store, id: str) -> WorkloadRow:
+    """By id, whoever owns it. Raises `NotFound`."""
+    with store.read() as tx:
+        return _known(workloads.by_id(tx, id), None, id)
+
+
 def page(store: Store, kind: Kind, **filters: Any) -> Page[WorkloadRow]:
     """A page of workloads, newest first; the filters are those of `roost.store.workloads.page`."""
     with store.read() as tx:
@@ -236,8 +242,8 @@ def restore(store: Store, by: By, id: str) -> WorkloadRow:
                 hint="Create a new workspace.",
             )
         _check_free(tx, row.owner, row.kind, row.name, but=id)
-        back = {"deleted_us": None, "keep_until_us": None}
-        values = {**back, "wanted": Wanted.STOPPED, "changed_us": by.now_us, "reason": "Restored."}
+        back: dict[str, Any] = {"deleted_us": None, "keep_until_us": None}
+        values: dict[str, Any] = {**back, "wanted": Wanted.STOPPED, "changed_us": by.now_us, "reason": "Restored."}
         workloads.change(tx, id, values)
         if volume is not None:
             volumes.change(tx, volume.id, back)

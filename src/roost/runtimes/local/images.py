@@ -9,13 +9,15 @@ from __future__ import annotations
 import asyncio
 import fcntl
 import hashlib
+import json
 import os
 import re
 import shutil
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
 import roost
 from roost.model.errors import NotFound, Unavailable
@@ -31,6 +33,7 @@ roost = roost.cli.main:main
 [jupyter_client.kernel_provisioners]
 roost = roost.runtimes.image.kernels:RoostProvisioner
 """
+_MANIFEST = "roost-image.json"
 #: No news, no search for updates: nothing of a workspace looks outside by itself.
 _LAB_DEFAULTS = {
     "@jupyterlab/apputils-extension:notification": {"fetchNews": "false", "checkForUpdates": False},
@@ -59,6 +62,14 @@ class LocalBuilder:
         """Whether the image is there and matches its recipe and this Roost."""
         link = self._root / image
         return link.is_symlink() and os.readlink(link) == self._wanted(image) and link.exists()
+
+    async def versions(self, image: str) -> Mapping[str, Any]:
+        """Python and the named packages of an image; empty where it is not built."""
+        try:
+            content: Mapping[str, Any] = json.loads((self.path(image) / _MANIFEST).read_text())
+        except (OSError, ValueError, Unavailable):
+            return {}
+        return content
 
     async def build(self, image: str) -> AsyncIterator[BuildProgress]:
         """Build what is missing, with progress; idempotent, and one builder at a time."""
@@ -233,6 +244,8 @@ def _finish(environment: Path) -> None:
     overrides.mkdir(parents=True, exist_ok=True)
     (overrides / "overrides.json").unlink(missing_ok=True)
     write_json(overrides / "overrides.json", _LAB_DEFAULTS)
+    (environment / _MANIFEST).unlink(missing_ok=True)
+    write_json(environment / _MANIFEST, _versions(environment))
     for folder, folders, files in os.walk(environment):
         for name in (*folders, *files):
             path = os.path.join(folder, name)
@@ -240,6 +253,16 @@ def _finish(environment: Path) -> None:
                 mode = os.stat(path).st_mode
                 os.chmod(path, (mode | 0o444 | (0o111 if mode & 0o100 else 0)) & ~0o022)
     os.chmod(environment, 0o755)  # noqa: S103  everybody runs programs from it, nobody writes
+
+
+def _versions(environment: Path) -> dict[str, Any]:
+    found = {}
+    for about in _site_packages(environment).glob("*.dist-info"):
+        name, _, version = about.name.removesuffix(".dist-info").rpartition("-")
+        found[name.replace("_", "-").lower()] = version
+    python = (environment / "pyvenv.cfg").read_text()
+    version = next(line.split("=")[1].strip() for line in python.splitlines() if line.startswith("version"))
+    return {"python": version, "packages": {name: found[name] for name in sorted(found)}}
 
 
 def _rewrite(file: Path, content: bytes) -> None:

@@ -48,6 +48,7 @@ class Held:
             ready=self.ready and alive,
             exit=self.exit,
             addresses=records.addresses(record, self.at) if alive else {},
+            evidence=records.evidence(record, self.at) if alive else {},
         )
 
     def signal(self, number: int) -> None:

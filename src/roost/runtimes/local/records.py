@@ -167,6 +167,14 @@ def addresses(record: Record, at: Places) -> dict[str, str]:
     return found
 
 
+def evidence(record: Record, at: Places) -> dict[str, int]:
+    """What a program itself says about its use: the clients of a Dask scheduler."""
+    if record.program != Program.DASK_SCHEDULER:
+        return {}
+    content = _read(at.sockets / "clients") or {}
+    return {name: int(content[name]) for name in ("clients", "last_client_us") if name in content}
+
+
 def health_path(record: Record) -> str:
     """What to ask an HTTP port for to see that it answers."""
     return "/api/status" if record.program == Program.JUPYTERLAB else "/"

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from roost.model.errors import NotFound, RoostError, Unavailable
 from roost.model.lifecycle import Observed
-from roost.model.workload import Part, Workload
+from roost.model.workload import Part, Program, Workload
 from roost.runtimes.base import Capability, ExecChunk, Usage
 from roost.runtimes.image.shim import Launch, Limits, descendants, write_files, write_json
 from roost.runtimes.local import records
@@ -22,7 +22,7 @@ from roost.runtimes.local.cgroups import find_control_groups
 from roost.runtimes.local.execution import run_beside
 from roost.runtimes.local.images import LocalBuilder
 from roost.runtimes.local.instances import Held, Instances, tree_usage
-from roost.runtimes.local.isolation import Level, active_level, sandbox
+from roost.runtimes.local.isolation import Level, isolation_report, sandbox
 from roost.runtimes.local.launching import Surroundings, launch_of
 from roost.runtimes.local.owners import Owners
 from roost.runtimes.local.parents import FAMILIES, Parents, can_fork
@@ -41,7 +41,8 @@ class LocalRuntime:
 
     def __init__(self, settings: Settings, *, fork: bool | None = None) -> None:
         self.settings = settings
-        self.level, _ = active_level(settings)
+        self.isolation = isolation_report(settings)
+        self.level = self.isolation.level
         self.owners = Owners(
             settings.home / "runtime" / "owners.json", settings.instance, separate=self.level is Level.USER
         )
@@ -204,6 +205,7 @@ class LocalRuntime:
         instances = self._instances
         stale = instances.stale if self._observed else set(instances.held)
         instances.stale = set()
+        stale |= {held.record.id for held in instances.all_alive() if held.record.program == Program.DASK_SCHEDULER}
         for id in stale:
             group = instances.held.get(id)
             if group:
