@@ -27,5 +27,7 @@ async def hasty() -> AsyncIterator[World]:
 def pytest_asyncio_loop_factories(
     config: pytest.Config, item: pytest.Item
 ) -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
-    """Every test on both loops: transports differ in what they do at the end of a stream."""
+    """Every test on both loops: transports differ in what they do at the end of a stream. A process chooses itself."""
+    if "process" in getattr(item, "fixturenames", ()):
+        return {"asyncio": asyncio.new_event_loop}
     return {"uvloop": uvloop.new_event_loop, "asyncio": asyncio.new_event_loop}
