@@ -190,6 +190,21 @@ async def test_headers_of_answers_are_cleaned(plane: World) -> None:
     assert not {"keep-alive", "x-hop", "alt-svc"} & set(names)
 
 
+async def test_an_upload_after_one_that_was_held_back_is_not_held(plane: World) -> None:
+    reader, writer = await plane.connect()
+    origin = f"Origin: {plane.origin()}"
+    for _ in range(3):
+        writer.write(plane.head("POST /sink?slow", origin, "Content-Length: 5000000") + bytes(5_000_000))
+        assert (await asyncio.wait_for(reader.readuntil(b"ok"), 10)).startswith(b"HTTP/1.1 200 OK")
+    writer.close()
+
+
+async def test_the_control_plane_may_say_more_than_a_workload(plane: World) -> None:
+    reply = await plane.ask("GET /headers", label="")
+    assert reply.header("alt-svc") == "h3=x"
+    assert len(reply.all("set-cookie")) == 3
+
+
 async def test_a_request_on_a_connection_that_just_died_is_sent_again(plane: World) -> None:
     reader, writer = await plane.connect()
     writer.write(plane.head("GET /1"))

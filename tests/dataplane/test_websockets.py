@@ -161,6 +161,22 @@ async def test_a_stream_of_the_platform_ends_with_its_session(plane: World) -> N
     other.close()
 
 
+async def test_a_view_that_fails_keeps_its_last_state_and_is_asked_again(plane: World) -> None:
+    failures = 0
+    refresh = plane.view.refresh
+
+    def broken() -> frozenset[str]:
+        nonlocal failures
+        failures += 1
+        raise RuntimeError("a bug")
+
+    plane.view.refresh = broken  # type: ignore[method-assign]
+    await asyncio.sleep(0.3)
+    assert failures > 2
+    assert (await plane.ask("GET /")).status == 200
+    plane.view.refresh = refresh  # type: ignore[method-assign]
+
+
 async def test_activity_counts_bytes_of_people_and_open_connections(plane: World) -> None:
     reader, writer, _ = await plane.websocket()
     await reader.readexactly(5)

@@ -157,6 +157,7 @@ class ClientConnection(asyncio.Protocol):
 
     def _begin(self, request: Request) -> None:
         exchange = self.exchange = Exchange(request, close=not request.keep_alive)
+        self._held = False
         self.deadline = self._next_deadline()
         decision = self.door.decide(request, self)
         if isinstance(decision, Answer):

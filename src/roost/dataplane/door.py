@@ -64,7 +64,7 @@ class FrontDoor:
         self._places: dict[bytes, Place] = {}
         self._proto = b"https" if settings.secure else b"http"
         self._used_codes: dict[str, int] = {}
-        self._refreshed_at = 0.0
+        self._refreshed_at = self._complain_at = 0.0
         self._logs = settings.log_level == "debug"
         self._asking: set[asyncio.Task[None]] = set()
 
@@ -79,9 +79,16 @@ class FrontDoor:
         self.clients.discard(client)
 
     def refresh(self) -> None:
-        """Load what changed in the store, and end what may not go on."""
+        """Load what changed in the store, and end what may not go on. A view that fails keeps its last state."""
         self._refreshed_at = self.now()
-        if self.view.refresh():
+        try:
+            changed = self.view.refresh()
+        except Exception as error:  # whatever it is, the poll must go on
+            if self._refreshed_at >= self._complain_at:
+                self._complain_at = self._refreshed_at + 60
+                sys.stderr.write(f"The store could not be read: {error!r}.\n")
+            return
+        if changed:
             self.enforce()
 
     def enforce(self) -> None:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from urllib.parse import parse_qs, quote
 
 from roost.dataplane.cookies import read_cookies
-from roost.dataplane.gate import Deny, Passport, Rules, SignIn, admit, local_path
+from roost.dataplane.gate import Deny, Passport, Rules, SignIn, admit, local_path, prefixed
 from roost.dataplane.head import Request
 from roost.dataplane.hosts import Place
 from roost.dataplane.pages import Answer, redirect
-from roost.model.tickets import check_code, cookies_prefixed, hash_secret, issue_ticket, nonce_cookie, ticket_cookie
+from roost.model.tickets import check_code, hash_secret, issue_ticket, nonce_cookie, ticket_cookie
 from roost.store.gate import GateView
 
 _NONCE_AGE_S = 3600
@@ -21,11 +21,11 @@ STALE = Deny(
 
 def send_to_platform(request: Request, decision: SignIn, rules: Rules, origin: str, fresh_nonce: str) -> Answer:
     """Redirect to the platform's /enter. A nonce that is there already is kept: two tabs may sign in at once."""
-    prefixed = _prefixed(request, rules)
-    name = nonce_cookie(rules.instance, prefixed)
+    safe = prefixed(request, rules)
+    name = nonce_cookie(rules.instance, safe)
     held = _ours(request).get(name, "")
     nonce = held if len(held) == _NONCE_LENGTH else fresh_nonce
-    cookie = f"{name}={nonce}; Path=/; Max-Age={_NONCE_AGE_S}; HttpOnly; SameSite=Lax" + _secure(prefixed)
+    cookie = f"{name}={nonce}; Path=/; Max-Age={_NONCE_AGE_S}; HttpOnly; SameSite=Lax" + _secure(safe)
     query = f"nonce={hash_secret(nonce)}&next={quote(decision.next, safe='')}"
     return redirect(f"{origin}/enter/{decision.label}?{query}", (cookie,))
 
@@ -38,8 +38,8 @@ def take_back(
         return STALE
     query = parse_qs(request.target.partition(b"?")[2].decode("ascii"))
     code, target = query.get("code", [""])[0], local_path(query.get("next", ["/"])[0])
-    prefixed = _prefixed(request, rules)
-    nonce = _ours(request).get(nonce_cookie(rules.instance, prefixed), "")
+    safe = prefixed(request, rules)
+    nonce = _ours(request).get(nonce_cookie(rules.instance, safe), "")
     for old in [old for old, expires_us in used.items() if expires_us <= now_us]:
         del used[old]
     session_key = check_code(rules.key, code, workload_host=place.name, nonce=nonce, now_us=now_us)
@@ -50,17 +50,13 @@ def take_back(
         return refused
     used[code] = int(code.split(".")[1])
     ticket = issue_ticket(rules.key, session_key=session_key, workload_host=place.name)
-    attributes = "; Path=/; HttpOnly; SameSite=Lax" + _secure(prefixed)
-    return redirect(target, (f"{ticket_cookie(rules.instance, prefixed)}={ticket}{attributes}",))
+    attributes = "; Path=/; HttpOnly; SameSite=Lax" + _secure(safe)
+    return redirect(target, (f"{ticket_cookie(rules.instance, safe)}={ticket}{attributes}",))
 
 
 def _ours(request: Request) -> dict[str, str]:
     return read_cookies(request.read.get(b"cookie", b"")).ours
 
 
-def _prefixed(request: Request, rules: Rules) -> bool:
-    return cookies_prefixed(rules.secure, request.read.get(b"user-agent", b"").decode("latin-1"))
-
-
-def _secure(prefixed: bool) -> str:
-    return "; Secure" if prefixed else ""
+def _secure(safe: bool) -> str:
+    return "; Secure" if safe else ""

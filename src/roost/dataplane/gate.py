@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import NamedTuple
 from urllib.parse import unquote_to_bytes
 
@@ -20,6 +21,9 @@ from roost.store.gate import GateRoute, GateSession, GateView
 
 _SAFE = frozenset((b"GET", b"HEAD", b"OPTIONS"))
 _BEARER = re.compile(rb"bearer +(rst_[!-~]+)", re.IGNORECASE)
+_TICKET_LENGTH = 128  # 64 of the key, a point, 43 of the signature
+_AGENT_LENGTH = 512
+_NEXT_LENGTH = 4096  # it travels quoted in the query of /enter
 _NO_COOKIES = Cookies(b"", {})
 # Opening a workload is running code in it: a token limited to reading cannot.
 _SCOPE_OF_KIND = {"workspace": "workspaces", "cluster": "clusters"}
@@ -142,7 +146,7 @@ def _platform_passport(cookie: bytes, authorization: bytes, request: Request, vi
         key = hash_secret(bearer[1].decode()) if bearer else ""
         return Passport(key if key and view.token(key) else "", True, "")
     if b"roost-" in cookie:
-        name = session_cookie(rules.instance, _prefixed(request, rules))
+        name = session_cookie(rules.instance, prefixed(request, rules))
         secret = read_cookies(cookie).ours.get(name, "")
         key = hash_secret(secret) if secret else ""
     return Passport(key if key and view.session(key) else "", False, "")
@@ -212,20 +216,34 @@ def _ticket(request: Request, place: Place, cookies: Cookies, rules: Rules) -> s
     """The session key that the request's ticket names, or ""."""
     if not cookies.ours:
         return ""
-    name = ticket_cookie(rules.instance, _prefixed(request, rules))
-    ticket = cookies.ours.get(name, "")
-    return (check_ticket(rules.key, ticket, workload_host=place.name) or "") if ticket else ""
+    ticket = cookies.ours.get(ticket_cookie(rules.instance, prefixed(request, rules)), "")
+    if not 0 < len(ticket) <= _TICKET_LENGTH:
+        return ""
+    return _checked_ticket(rules.key, ticket, place.name)
 
 
-def _prefixed(request: Request, rules: Rules) -> bool:
+@lru_cache(maxsize=1024)
+def _checked_ticket(key: bytes, ticket: str, host: str) -> str:
+    """Whether a signature is right never changes, so the answer is remembered; the session is looked up each time."""
+    return check_ticket(key, ticket, workload_host=host) or ""
+
+
+def prefixed(request: Request, rules: Rules) -> bool:
+    """Whether the names of our cookies are prefixed for this browser."""
     agent = request.read.get(b"user-agent", b"")
-    return rules.secure or cookies_prefixed(False, agent.decode("latin-1"))
+    return rules.secure or _agent_prefixed(agent[:_AGENT_LENGTH])
+
+
+@lru_cache(maxsize=256)
+def _agent_prefixed(agent: bytes) -> bool:
+    return cookies_prefixed(False, agent.decode("latin-1"))
 
 
 def _refused(refusal: Deny, request: Request, place: Place) -> Decision:
     if refusal is NOT_SIGNED_IN and is_navigation(request):
         target = request.target.decode("ascii")
-        return SignIn(place.label, "/" if target.startswith("/.roost/") else local_path(target))
+        fits = len(target) <= _NEXT_LENGTH and not target.startswith("/.roost/")
+        return SignIn(place.label, local_path(target) if fits else "/")
     return refusal
 
 

@@ -11,20 +11,19 @@ from roost.dataplane.head import DROP, KEEP, LENGTH, USUAL_TOKENS, Fault, connec
 from roost.model.tickets import is_platform_cookie
 
 _STATUS_LINE = re.compile(rb"HTTP/1\.([01]) ([1-5][0-9][0-9])(?: ([\t -~\x80-\xff]*))?\r\n")
-_DROPPED = frozenset(
-    b"keep-alive proxy-connection proxy-authenticate te trailer alt-svc clear-site-data "
-    b"strict-transport-security".split()
-)
+_DROPPED = frozenset(b"keep-alive proxy-connection proxy-authenticate te trailer".split())
+# What a workload could use against its neighbours: they reach beyond its own host.
+_UNTRUSTED_DROPPED = frozenset(b"alt-svc clear-site-data strict-transport-security".split())
 _CONSUMED = frozenset(b"connection content-length transfer-encoding upgrade set-cookie".split())
 
 
 @lru_cache(maxsize=2048)
-def response_action(name: bytes) -> bytes:
+def response_action(name: bytes, trusted: bool) -> bytes:
     """What becomes of a response header: KEEP, DROP, or its lower-case name if it is read."""
     lower = name.lower()
     if lower in _CONSUMED:
         return lower
-    return DROP if lower in _DROPPED else KEEP
+    return DROP if lower in _DROPPED or (not trusted and lower in _UNTRUSTED_DROPPED) else KEEP
 
 
 class Response:
@@ -46,7 +45,7 @@ class Response:
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Called by llhttp once per header."""
-        action = response_action(name)
+        action = response_action(name, self.trusted)
         if action is KEEP:
             self.kept.append(b"%b: %b\r\n" % (name, value.rstrip()))
         elif action is not DROP:
