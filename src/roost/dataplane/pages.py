@@ -37,9 +37,18 @@ _ICONS = {
     "starting": '<circle cx="8" cy="8" r="6" stroke-dasharray="28 10"/>',
     "attention": '<path d="M8 2 14.5 13.5h-13zM8 6.5v3.2M8 11.6v.1"/>',
     "failed": '<circle cx="8" cy="8" r="6"/><path d="m5.8 5.8 4.4 4.4m0-4.4-4.4 4.4"/>',
-    "stopped": '<circle cx="8" cy="8" r="6"/><path d="M6 6h4v4H6z"/>',
+    "stopped": '<circle cx="8" cy="8" r="6"/><path d="M6 6h4v4H6z" fill="currentColor"/>',
 }
-_TONES = {"starting": "starting", "failed": "failed", "stopped": "stopped", "stopping": "stopped"}
+# Of each code that has a state: its tone and its word.
+_STATES = {
+    "starting": ("starting", "Starting"),
+    "control-down": ("starting", "Restarting"),
+    "no-answer": ("attention", "Not answering"),
+    "too-many": ("attention", "Busy"),
+    "failed": ("failed", "Failed"),
+    "stopped": ("stopped", "Stopped"),
+    "stopping": ("stopped", "Stopping"),
+}
 _STATIC_TYPES = {"css": b"text/css; charset=utf-8", "js": b"text/javascript; charset=utf-8"}
 # Codes after which asking again soon may help; a page with one of them asks again by itself.
 _PASSING = ("starting", "no-answer", "control-down", "too-many")
@@ -95,24 +104,29 @@ def refusal(deny: Deny, request: Request | None, origin: str) -> Answer:
 
 
 def _page(deny: Deny, origin: str) -> str:
-    tone = _TONES.get(deny.code, "attention")
-    word = {"starting": "Starting", "failed": "Failed", "stopped": "Stopped", "stopping": "Stopping"}.get(deny.code)
     waits = deny.code == "starting"
-    live = '<span id="elapsed"></span>' if waits else ""
-    again = "" if deny.code not in _PASSING else '<meta http-equiv="refresh" content="1">'
+    again = '<meta http-equiv="refresh" content="1">' if deny.code in _PASSING else ""
     head = f"<noscript>{again}</noscript>" if waits else again
     script = '<script type="module" src="/.roost/static/starting.js"></script>' if waits else ""
-    track = '<div class="track"><i></i></div>' if waits else ""
+    track = '<div class="track"><i></i></div>' if waits or deny.code == "control-down" else ""
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1"><meta name="color-scheme" '
-        f'content="light dark"><title>{escape(deny.title)} · Roost</title>{head}'
+        f'content="light dark"><title>{escape(deny.title)} · Roost</title>{head}<link rel="icon" href="data:,">'
         '<link rel="stylesheet" href="/.roost/static/pages.css"></head><body><header>Roost</header>'
-        f'<main><div class="status {tone}"><svg viewBox="0 0 16 16" aria-hidden="true">{_ICONS[tone]}</svg>'
-        f"{word or 'Attention'}{live}</div><h1>{escape(deny.title)}</h1>"
+        f"<main>{_state(deny)}<h1>{escape(deny.title)}</h1>"
         f'<p id="reason" aria-live="polite">{escape(deny.detail)}</p>{track}'
-        f'<div class="actions">{_actions(deny, origin)}</div></main><footer></footer>{script}</body></html>'
+        f'<div class="actions">{_actions(deny, origin)}</div></main>{script}</body></html>'
     )
+
+
+def _state(deny: Deny) -> str:
+    if deny.code not in _STATES:
+        return ""
+    tone, word = _STATES[deny.code]
+    elapsed = '<span id="elapsed"></span>' if deny.code == "starting" else ""
+    icon = f'<svg viewBox="0 0 16 16" aria-hidden="true">{_ICONS[tone]}</svg>'
+    return f'<div class="status {tone}">{icon}{word}{elapsed}</div>'
 
 
 def _actions(deny: Deny, origin: str) -> str:
