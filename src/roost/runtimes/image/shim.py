@@ -18,56 +18,18 @@ import select
 import signal
 import sys
 import time
-from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, NoReturn
 
+from roost.runtimes.image.files import write_json
+from roost.runtimes.image.launch import Launch, Limits
+from roost.runtimes.image.processes import boot_id, descendants, kill_all, start_time
+
 LOG_LIMIT_BYTES = 32 * 2**20
 GRACE_S = 10.0
-_PR_SET_NO_NEW_PRIVS, _PR_SET_CHILD_SUBREAPER, _PR_SET_NAME = 38, 36, 15
-_LOOK_EVERY_MS = 5000
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
-    """Where to join and watch limits; empty where the machine has no control groups for us."""
-
-    join: tuple[str, ...] = ()  # cgroup.procs files
-    events: str = ""  # memory.oom_control (version 1) or memory.events (version 2)
-    peak: str = ""  # file that holds the peak in bytes
-    version: int = 0
-    memory_bytes: int = 0
-    open_files: int = 65536
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Launch:
-    """What to start. `module` runs inside this process (`main(argv)`); without one `argv` is executed."""
-
-    record: str  # directory of identity.json, exit.json, lock
-    log: str
-    argv: tuple[str, ...]
-    environment: Mapping[str, str]
-    directory: str
-    module: str = ""
-    uid: int = -1
-    gid: int = -1
-    prefix: tuple[str, ...] = ()  # a sandbox to execute the program in
-    limits: Limits = field(default_factory=Limits)
-
-    def to_json(self) -> str:
-        """One line for the parent."""
-        return json.dumps(asdict(self))
-
-    @staticmethod
-    def from_json(text: str) -> Launch:
-        """What `to_json` wrote."""
-        content = json.loads(text)
-        limits = content.pop("limits")
-        limits["join"] = tuple(limits["join"])
-        content["argv"], content["prefix"] = tuple(content["argv"]), tuple(content["prefix"])
-        return Launch(limits=Limits(**limits), **content)
+_PR_SET_PDEATHSIG, _PR_SET_DUMPABLE, _PR_SET_NO_NEW_PRIVS, _PR_SET_CHILD_SUBREAPER = 1, 4, 38, 36
+_LOOK_EVERY_MS, _LOOK_SOON_MS = 5000, 100
+_LOG_BURST_BYTES = 2**20  # a log that grew by so much is looked at again soon
 
 
 def run(launch: Launch) -> NoReturn:
@@ -80,18 +42,19 @@ def run(launch: Launch) -> NoReturn:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         os._exit(0)  # it runs already
-    _redirect(launch.log)
+    _redirect(launch)
     _prctl(_PR_SET_CHILD_SUBREAPER, 1)
     stopping = _Stopping()
     with contextlib.suppress(OSError):
         _protect_from_oom_killer()
     watch = _Watch(launch.limits)
     write_json(record / "identity.json", {"pid": os.getpid(), "boot": boot_id(), "started": start_time(os.getpid())})
+    shim = os.getpid()
     program = os.fork()
     if program == 0:
         os.close(lock)
         watch.close()
-        _become_program(launch, stopping)
+        _become_program(launch, stopping, shim)
     ended = _wait(program, stopping, watch, launch)
     _end_all(launch.limits)
     children = resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -179,23 +142,25 @@ def _wait(program: int, stopping: _Stopping, watch: _Watch, launch: Launch) -> d
     poll.register(stopping.read, select.POLLIN)
     watch.register(poll)
     forwarded = out_of_memory = False
+    logged = 0
     while True:
         status = _reap(program)
         if status is not None:
             break
         if watch.killed() or (Path(launch.record) / "oom.json").exists():
             out_of_memory = True
-            _kill(program, signal.SIGKILL)
+            kill_all([program])
             _end_all(launch.limits, but=(program,))
         if stopping.asked_at and not forwarded:
             forwarded = True
-            _kill(program, signal.SIGTERM)
+            kill_all([program], signal.SIGTERM)
         if stopping.asked_at and time.monotonic() - stopping.asked_at >= GRACE_S:
-            _kill(program, signal.SIGKILL)
-        poll.poll(200 if stopping.asked_at else _LOOK_EVERY_MS)
+            kill_all([program])
+        before, logged = logged, _trim_log(launch.log)
+        soon = stopping.asked_at or logged - before > _LOG_BURST_BYTES
+        poll.poll(_LOOK_SOON_MS if soon else _LOOK_EVERY_MS)
         with contextlib.suppress(BlockingIOError):
             os.read(stopping.read, 512)
-        _trim_log(launch.log)
     out_of_memory = out_of_memory or watch.killed()
     code = os.waitstatus_to_exitcode(status)
     reason = "exited" if code >= 0 else "signalled"
@@ -234,7 +199,7 @@ def _reap(program: int) -> int | None:
             found = status
 
 
-def _become_program(launch: Launch, stopping: _Stopping) -> NoReturn:
+def _become_program(launch: Launch, stopping: _Stopping, shim: int) -> NoReturn:
     """In the child: join limits, drop rights, take the environment, run."""
     code = 1
     try:
@@ -246,6 +211,8 @@ def _become_program(launch: Launch, stopping: _Stopping) -> NoReturn:
         signal.signal(signal.SIGINT, signal.default_int_handler)
         os.setpgid(0, 0)
         enter(launch)
+        if os.getppid() != shim:
+            os._exit(1)  # the shim was killed before we asked to be told
         _name(launch.module.rsplit(".", 1)[-1] or "roost-program")
         if launch.prefix or not launch.module:
             argv = [*launch.prefix, *(launch.argv or (sys.executable, "-m", launch.module))]
@@ -281,10 +248,15 @@ def enter(launch: Launch) -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (ceiling, ceiling))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     if launch.uid >= 0:
+        resource.setrlimit(resource.RLIMIT_NPROC, (launch.limits.processes, launch.limits.processes))
         os.setgroups([])
         os.setresgid(launch.gid, launch.gid, launch.gid)
         os.setresuid(launch.uid, launch.uid, launch.uid)
     _prctl(_PR_SET_NO_NEW_PRIVS, 1)
+    # Both are reset when the user changes. Without a shim nobody keeps the limits, so the program ends with it;
+    # a process that is not dumpable cannot read its own /proc.
+    _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    _prctl(_PR_SET_DUMPABLE, 1)
     os.umask(0o077)
     os.environ.clear()
     os.environ.update(launch.environment)
@@ -303,8 +275,7 @@ def _end_all(limits: Limits, but: tuple[int, ...] = ()) -> None:
         left = [pid for pid in {*_members(limits), *descendants(os.getpid())} if pid not in but and pid != os.getpid()]
         if not left:
             return
-        for pid in left:
-            _kill(pid, signal.SIGKILL)
+        kill_all(left)
         with contextlib.suppress(ChildProcessError):
             while not but and os.waitpid(-1, os.WNOHANG)[0]:
                 pass
@@ -319,74 +290,13 @@ def _members(limits: Limits) -> list[int]:
     return found
 
 
-def descendants(ancestor: int) -> list[int]:
-    """Every living process below one, from one pass over /proc."""
-    parents: dict[int, int] = {}
-    for pid, fields in processes():
-        if fields[0] != "Z":
-            parents[pid] = int(fields[1])
-    found, frontier = [], {ancestor}
-    while frontier:
-        frontier = {pid for pid, parent in parents.items() if parent in frontier}
-        found += sorted(frontier)
-    return found
-
-
-def processes() -> Iterator[tuple[int, list[str]]]:
-    """Pid and the fields after the name in /proc/<pid>/stat (state first) of every process."""
-    try:
-        names = [path.name for path in Path("/proc").iterdir()]
-    except FileNotFoundError:
-        return
-    for name in names:
-        if name.isdigit():
-            with contextlib.suppress(OSError):
-                text = Path("/proc", name, "stat").read_text()
-                yield int(name), text[text.rindex(")") + 2 :].split()
-
-
-def start_time(pid: int) -> str:
-    """When a process started (clock ticks since boot, as text); "" when it is gone or a zombie."""
-    try:
-        text = Path(f"/proc/{pid}/stat").read_text()
-    except OSError:
-        return ""
-    fields = text[text.rindex(")") + 2 :].split()
-    return "" if fields[0] == "Z" else fields[19]
-
-
-def boot_id() -> str:
-    """Which boot of the machine this is; "" where the system does not say."""
-    try:
-        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-    except OSError:
-        return ""
-
-
-def write_json(path: Path, content: Mapping[str, Any]) -> None:
-    """Write a small file whole or not at all."""
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    draft.write_text(json.dumps(content))
-    draft.replace(path)
-
-
-def write_files(directory: str, files: Mapping[str, bytes], uid: int, gid: int) -> None:
-    """Write secret files, each whole or not at all, readable by the owner only."""
-    for name, content in files.items():
-        draft = Path(directory, f".{name}.{os.getpid()}")
-        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
-            if uid >= 0:
-                os.fchown(descriptor, uid, gid)
-        draft.replace(Path(directory, name))
-
-
-def _redirect(log: str) -> None:
+def _redirect(launch: Launch) -> None:
     """Input from nowhere, output to the log; where the log cannot be opened it is lost, not the program."""
     nowhere = os.open(os.devnull, os.O_RDWR)
     try:
-        output = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        output = os.open(launch.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW, 0o600)
+        if launch.uid >= 0:
+            os.fchown(output, launch.uid, launch.gid)  # a program may open /dev/stderr
     except OSError:
         output = nowhere
     os.dup2(nowhere, 0)
@@ -394,21 +304,21 @@ def _redirect(log: str) -> None:
     os.dup2(output, 2)
 
 
-def _trim_log(log: str) -> None:
-    """Keep the newer half of a log that grew too large; programs append, so they notice nothing."""
-    with contextlib.suppress(OSError):
-        path = Path(log)
-        if path.stat().st_size > LOG_LIMIT_BYTES:
-            with path.open("rb+") as file:
-                file.seek(-LOG_LIMIT_BYTES // 2, os.SEEK_END)
-                kept = file.read()
-                file.truncate(0)
-                os.pwrite(file.fileno(), b"[older lines were dropped]\n" + kept, 0)
-
-
-def _kill(pid: int, number: int) -> None:
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.kill(pid, number)
+def _trim_log(log: str) -> int:
+    """Keep the newer half of a log that grew too large; programs append, so they notice nothing. Returns its size."""
+    path = Path(log)
+    try:
+        size = path.stat().st_size
+        if size <= LOG_LIMIT_BYTES:
+            return size
+        with path.open("rb+") as file:
+            file.seek(-LOG_LIMIT_BYTES // 2, os.SEEK_END)
+            kept = file.read()
+            file.truncate(0)
+            os.pwrite(file.fileno(), b"[older lines were dropped]\n" + kept, 0)
+        return len(kept)
+    except OSError:
+        return 0
 
 
 def _protect_from_oom_killer() -> None:

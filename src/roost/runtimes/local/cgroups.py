@@ -7,7 +7,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from roost.runtimes.image.shim import Limits
+from roost.runtimes.image.launch import Limits
 
 _ROOT = Path("/sys/fs/cgroup")
 

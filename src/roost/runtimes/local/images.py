@@ -22,7 +22,7 @@ from typing import Any
 import roost
 from roost.model.errors import NotFound, Unavailable
 from roost.runtimes.base import BuildProgress
-from roost.runtimes.image.shim import write_json
+from roost.runtimes.image.files import write_json
 from roost.settings import Settings
 
 _PACKAGE = Path(roost.__file__).parent

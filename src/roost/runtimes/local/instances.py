@@ -12,7 +12,8 @@ from pathlib import Path
 
 from roost.model.lifecycle import Exit, ExitReason, Instance
 from roost.model.workload import Port
-from roost.runtimes.image.shim import descendants, processes
+from roost.runtimes.image.files import is_socket
+from roost.runtimes.image.processes import kill_all, start_time
 from roost.runtimes.local import records
 from roost.runtimes.local.cgroups import ControlGroups
 from roost.runtimes.local.records import Places, Record
@@ -34,6 +35,7 @@ class Held:
     exit: Exit | None = None
     ended: asyncio.Event = field(default_factory=asyncio.Event)
     stop_asked: bool = False
+    members: dict[int, str] = field(default_factory=dict)  # pid -> start time, where there is no control group
     tasks: list[asyncio.Task[None]] = field(default_factory=list)
 
     def seen(self) -> Instance:
@@ -173,16 +175,16 @@ class Instances:
         self.touch(held.record.id)
 
     def _clear(self, held: Held) -> None:
-        """End what a killed shim left in its control group, and remove the group."""
+        """End what a killed shim left: the members of its control group, or the processes last seen below it."""
         if self._groups is None:
+            kill_all(pid for pid, started in held.members.items() if start_time(pid) == started)
+            held.members = {}
             return
         for _ in range(50):
             members = self._groups.members(held.record.group)
-            for pid in members:
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(pid, signal.SIGKILL)
             if not members:
                 break
+            kill_all(members)
             time.sleep(0.002)
         self._groups.remove(held.record.group)
 
@@ -206,14 +208,14 @@ async def _is_ready(held: Held) -> bool:
         if record.program == "command":
             return (at.record / "identity.json").exists()
         return (at.sockets / "ready").exists()
-    if Port.DASK in record.ports and not (at.sockets / "dask").exists():
+    if Port.DASK in record.ports and Port.DASK not in records.addresses(record, at):
         return False
     return Port.HTTP not in record.ports or await _answers(at.http, records.health_path(record))
 
 
 async def _answers(path: Path, target: str) -> bool:
     """Whether an HTTP server on a unix socket answers with something better than a server error."""
-    if not path.exists():
+    if not is_socket(path):
         return False
     try:
         async with asyncio.timeout(_PROBE_S):
@@ -231,20 +233,3 @@ async def _answers(path: Path, target: str) -> bool:
 def _lost(record: Record, reason: ExitReason = ExitReason.LOST) -> Exit:
     del record
     return Exit(reason=reason, finished_at=records.moment(time.time_ns() // 1000))
-
-
-def proportional_bytes(pids: list[int]) -> int:
-    """Memory of processes that share pages, each page counted once (PSS)."""
-    total = 0
-    for pid in pids:
-        with contextlib.suppress(OSError, ValueError, IndexError):
-            text = Path(f"/proc/{pid}/smaps_rollup").read_text()
-            total += int(text[text.index("\nPss:") + 5 :].split(maxsplit=1)[0]) * 1024
-    return total
-
-
-def tree_usage(held: Held) -> tuple[int, float]:
-    """Memory in bytes and CPU seconds of everything below a shim, where there are no control groups."""
-    members = set(descendants(held.pid))
-    ticks = sum(int(fields[11]) + int(fields[12]) for pid, fields in processes() if pid in members)
-    return proportional_bytes(sorted(members)), ticks / os.sysconf("SC_CLK_TCK")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from roost.model.workload import Part, Program, Workload
-from roost.runtimes.image.shim import Launch, Limits
+from roost.runtimes.image.launch import Launch, Limits
 from roost.runtimes.local.parents import MODULES
 from roost.runtimes.local.records import Places, Record
 

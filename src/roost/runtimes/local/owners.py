@@ -6,7 +6,7 @@ import json
 import os
 from pathlib import Path
 
-from roost.runtimes.image.shim import write_json
+from roost.runtimes.image.files import write_json
 
 _FIRST, _PER_INSTANCE, _INSTANCES = 300_000, 10_000, 30_000
 

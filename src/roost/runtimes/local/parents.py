@@ -20,8 +20,9 @@ from typing import Any
 
 from roost.model.errors import Unavailable
 from roost.model.workload import Program
+from roost.runtimes.image.launch import Launch
 from roost.runtimes.image.parent import SINGLE_THREADED, encode
-from roost.runtimes.image.shim import Launch, boot_id, start_time
+from roost.runtimes.image.processes import boot_id, start_time
 from roost.settings import Settings
 
 FAMILIES = ("plain", "lab", "dask")

@@ -7,6 +7,8 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 import shutil
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
@@ -16,8 +18,12 @@ from typing import Any
 
 from roost.model.lifecycle import Exit, ExitReason
 from roost.model.workload import Part, Port, Program, Workload
-from roost.runtimes.image.shim import boot_id, start_time, write_json
+from roost.runtimes.image.files import read_untrusted, write_json
+from roost.runtimes.image.processes import boot_id, start_time
 from roost.settings import Settings
+
+_TCP = re.compile(r"tcp:127\.0\.0\.1:[0-9]{1,5}")
+_EVIDENCE = ("clients", "last_client_us")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +69,8 @@ class Places:
 
     @property
     def files(self) -> Path:
-        return self.sockets / "files"
+        """Secret files. Beside the sockets, not below: the program must not be able to replace the directory."""
+        return self.sockets.with_name(f"{self.sockets.name}.files")
 
     @property
     def http(self) -> Path:
@@ -101,20 +108,20 @@ def prepare(record: Record, at: Places) -> None:
         (at.record / left).unlink(missing_ok=True)
     shutil.rmtree(at.scratch, ignore_errors=True)
     shutil.rmtree(at.sockets, ignore_errors=True)
-    for path, mode, own in (
-        (at.record.parent, 0o711, False),
-        (at.record, 0o711, False),
-        (at.scratch, 0o700, True),
-        (at.sockets.parent, 0o711, False),
-        (at.sockets, 0o700, True),
-        (at.files, 0o700, True),
+    shutil.rmtree(at.files, ignore_errors=True)
+    group_reads = 0o700 if record.uid < 0 else 0o750
+    for path, mode, user, group in (
+        (at.record.parent, 0o711, -1, -1),
+        (at.record, 0o711, -1, -1),
+        (at.scratch, 0o700, record.uid, record.uid),
+        (at.sockets.parent, 0o711, -1, -1),
+        (at.sockets, 0o700, record.uid, record.uid),
+        (at.files, group_reads, -1, record.uid),
     ):
         path.mkdir(parents=True, exist_ok=True)
         path.chmod(mode)
-        if own and record.uid >= 0:
-            import os
-
-            os.chown(path, record.uid, record.uid)
+        if group >= 0:
+            os.chown(path, user, group)
     write_json(at.record / "instance.json", asdict(record))
 
 
@@ -160,10 +167,9 @@ def addresses(record: Record, at: Places) -> dict[str, str]:
     if Port.HTTP in record.ports:
         found[Port.HTTP.value] = f"unix:{at.http}"
     if Port.DASK in record.ports:
-        try:
-            found[Port.DASK.value] = (at.sockets / "dask").read_text().strip()
-        except OSError:
-            pass
+        said = read_untrusted(at.sockets / "dask").strip()
+        if _TCP.fullmatch(said):
+            found[Port.DASK.value] = said
     return found
 
 
@@ -171,8 +177,8 @@ def evidence(record: Record, at: Places) -> dict[str, int]:
     """What a program itself says about its use: the clients of a Dask scheduler."""
     if record.program != Program.DASK_SCHEDULER:
         return {}
-    content = _read(at.sockets / "clients") or {}
-    return {name: int(content[name]) for name in ("clients", "last_client_us") if name in content}
+    content = _parse(read_untrusted(at.sockets / "clients")) or {}
+    return {name: number for name in _EVIDENCE if isinstance(number := content.get(name), int) and number >= 0}
 
 
 def health_path(record: Record) -> str:
@@ -187,7 +193,14 @@ def moment(us: int) -> datetime:
 
 def _read(path: Path) -> dict[str, Any] | None:
     try:
-        content = json.loads(path.read_text())
+        return _parse(path.read_text())
     except (OSError, ValueError):
+        return None
+
+
+def _parse(text: str) -> dict[str, Any] | None:
+    try:
+        content = json.loads(text)
+    except (ValueError, RecursionError):
         return None
     return content if isinstance(content, dict) else None

@@ -16,19 +16,21 @@ from roost.model.errors import NotFound, RoostError, Unavailable
 from roost.model.lifecycle import Observed
 from roost.model.workload import Part, Program, Workload
 from roost.runtimes.base import Capability, ExecChunk, Usage
-from roost.runtimes.image.shim import Launch, Limits, descendants, write_files, write_json
+from roost.runtimes.image.files import write_json, write_secrets
+from roost.runtimes.image.launch import Launch, Limits
+from roost.runtimes.image.processes import descendants, kill_all
 from roost.runtimes.local import records
 from roost.runtimes.local.cgroups import find_control_groups
 from roost.runtimes.local.execution import run_beside
 from roost.runtimes.local.images import LocalBuilder
-from roost.runtimes.local.instances import Held, Instances, tree_usage
+from roost.runtimes.local.instances import Held, Instances
 from roost.runtimes.local.isolation import Level, isolation_report, sandbox
 from roost.runtimes.local.launching import Surroundings, launch_of
 from roost.runtimes.local.owners import Owners
 from roost.runtimes.local.parents import FAMILIES, Parents, can_fork
 from roost.runtimes.local.records import Record
 from roost.runtimes.local.volumes import LocalDisks
-from roost.runtimes.local.watchdog import watch_memory
+from roost.runtimes.local.watchdog import usage_of_trees, watch_memory
 from roost.settings import Settings
 
 _INSIST_WAIT_S = 3.0
@@ -133,7 +135,7 @@ class LocalRuntime:
     def _prepare(self, workload: Workload, part: Part, record: Record, at: records.Places) -> Launch:
         """Everything an instance needs on disk, intent first."""
         records.prepare(record, at)
-        write_files(str(at.files), part.files, record.uid, record.uid)
+        write_secrets(at.files, part.files, record.uid, record.uid)
         home = self.disks.path(workload.volumes[0].volume) if workload.volumes else at.scratch
         limits = Limits(memory_bytes=record.memory_bytes)
         if self._groups is not None:
@@ -182,9 +184,7 @@ class LocalRuntime:
                 return
         left = descendants(held.pid)
         held.signal(signal.SIGKILL)
-        for pid in left:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
+        kill_all(left)
         await asyncio.wait_for(held.ended.wait(), _INSIST_WAIT_S)
 
     async def forget(self, id: str) -> None:
@@ -230,9 +230,8 @@ class LocalRuntime:
         held = self._one(id, part, index, alive=False)
         while True:
             ended = held.exit is not None  # before reading: what came before the end is read too
-            piece = await asyncio.to_thread(_read_piece, held.at.log, offset)
+            piece, offset = await asyncio.to_thread(_read_piece, held.at.log, offset)
             if piece:
-                offset += len(piece)
                 yield piece
             elif ended or not follow:
                 return
@@ -242,11 +241,8 @@ class LocalRuntime:
     async def usage(self) -> Mapping[str, Usage]:
         """What each running workload uses now."""
         found: dict[str, Usage] = {}
-        for held in self._instances.all_alive():
-            if self._groups is not None:
-                used = self._groups.usage(held.record.group)
-            else:
-                used = await asyncio.to_thread(tree_usage, held)
+        alive = self._instances.all_alive()
+        for held, used in zip(alive, await asyncio.to_thread(self._measure, alive), strict=True):
             if used is None:
                 continue
             before = found.get(held.record.id, Usage(memory_bytes=0, memory_limit_bytes=0, cpu_seconds=0.0))
@@ -257,12 +253,18 @@ class LocalRuntime:
             )
         return found
 
+    def _measure(self, alive: Sequence[Held]) -> Sequence[tuple[int, float] | None]:
+        """Memory in bytes and CPU seconds of each."""
+        if self._groups is None:
+            return usage_of_trees(alive)
+        return [self._groups.usage(held.record.group) for held in alive]
+
     async def exec(self, id: str, part: str, argv: Sequence[str], *, stdin: bytes = b"") -> AsyncIterator[ExecChunk]:
         """Run a command inside an instance: same user, limits and environment."""
         held = self._one(id, part, 0, alive=True)
         content = json.loads((held.at.record / "beside.json").read_text())
         launch = Launch.from_json(json.dumps({**content, "argv": list(argv)}))
-        async for chunk in run_beside(self._parents, held.record.build, launch, stdin):
+        async for chunk in run_beside(self._parents, held.record.build, launch, stdin, held.ended):
             yield chunk
 
     async def write_files(self, id: str, part: str, files: Mapping[str, bytes]) -> None:
@@ -270,7 +272,7 @@ class LocalRuntime:
         for held in self._instances.of(id).values():
             if held.record.part == part and held.exit is None:
                 uid = held.record.uid
-                await asyncio.to_thread(write_files, str(held.at.files), files, uid, uid)
+                await asyncio.to_thread(write_secrets, held.at.files, files, uid, uid)
 
     def _one(self, id: str, part: str, index: int, *, alive: bool) -> Held:
         for held in self._instances.of(id).values():
@@ -285,14 +287,18 @@ class LocalRuntime:
 
 
 def _remove_places(held: Held) -> None:
-    shutil.rmtree(held.at.record, ignore_errors=True)
-    shutil.rmtree(held.at.sockets, ignore_errors=True)
+    for path in (held.at.record, held.at.sockets, held.at.files):
+        shutil.rmtree(path, ignore_errors=True)
 
 
-def _read_piece(path: Path, offset: int) -> bytes:
+def _read_piece(path: Path, offset: int) -> tuple[bytes, int]:
+    """A piece of a log from `offset` on, and where the next one starts."""
     try:
         with path.open("rb") as file:
+            if file.seek(0, os.SEEK_END) < offset:
+                offset = 0  # the older half was dropped meanwhile
             file.seek(offset)
-            return file.read(_LOG_PIECE)
+            piece = file.read(_LOG_PIECE)
     except FileNotFoundError:
-        return b""
+        return b"", offset
+    return piece, offset + len(piece)
