@@ -34,6 +34,7 @@ from roost.dataplane.head import Request
 from roost.dataplane.hosts import Place, locate
 from roost.dataplane.limits import Limits
 from roost.dataplane.pages import STATIC, Answer, json_answer, refusal
+from roost.dataplane.sockets import pinned
 from roost.dataplane.splice import Tunnel
 from roost.dataplane.upstream import UpstreamConnection
 from roost.settings import Settings
@@ -211,9 +212,10 @@ class FrontDoor:
             try:
                 async with asyncio.timeout(self.limits.connect_s):
                     if kind == "unix":
-                        _, upstream = await loop.create_unix_connection(
-                            lambda: UpstreamConnection(client, address, trusted=trusted), place
-                        )
+                        with pinned(place) as socket:
+                            _, upstream = await loop.create_unix_connection(
+                                lambda: UpstreamConnection(client, address, trusted=trusted), socket
+                            )
                     else:
                         host, _, port = place.rpartition(":")
                         _, upstream = await loop.create_connection(
