@@ -22,6 +22,8 @@ from jupyter_client.provisioning.local_provisioner import LocalProvisioner
 from jupyter_server.services.kernels.kernelmanager import ServerKernelManager
 from traitlets import Unicode, default
 
+from roost.runtimes.image.packages import add_user_packages
+
 PARENT_SOCKET = "ROOST_KERNEL_PARENT"
 _LAUNCHER = "ipykernel_launcher"
 _ANSWER_WAIT_S = 5.0
@@ -110,6 +112,7 @@ def _fork_kernel(connection: socket.socket, ours: tuple[socket.socket, ...], wai
         os.chdir(request["directory"])
         sys.argv = [_LAUNCHER, *request["argv"]]
         added = request["environment"].get("PYTHONPATH", "")
+        add_user_packages()
         sys.path[:0] = ["", *(path for path in added.split(os.pathsep) if path)]
         from ipykernel import kernelapp
 

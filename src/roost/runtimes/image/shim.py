@@ -23,6 +23,7 @@ from typing import Any, NoReturn
 
 from roost.runtimes.image.files import write_json
 from roost.runtimes.image.launch import Launch, Limits
+from roost.runtimes.image.packages import add_user_packages
 from roost.runtimes.image.processes import boot_id, descendants, kill_all, start_time
 
 LOG_LIMIT_BYTES = 32 * 2**20
@@ -219,6 +220,7 @@ def _become_program(launch: Launch, stopping: _Stopping, shim: int) -> NoReturn:
             os.execvpe(argv[0], argv, dict(launch.environment))
         sys.argv = [launch.module, *launch.argv]
         reseed()
+        add_user_packages(first=False)
         result = importlib.import_module(launch.module).main(list(launch.argv))
         code = int(result or 0)
     except SystemExit as ended:

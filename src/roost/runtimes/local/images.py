@@ -22,7 +22,9 @@ from typing import Any
 import roost
 from roost.model.errors import NotFound, Unavailable
 from roost.runtimes.base import BuildProgress
+from roost.runtimes.image import packages
 from roost.runtimes.image.files import write_json
+from roost.runtimes.image.packages import PTH
 from roost.settings import Settings
 
 _PACKAGE = Path(roost.__file__).parent
@@ -34,6 +36,9 @@ roost = roost.cli.main:main
 roost = roost.runtimes.image.kernels:RoostProvisioner
 """
 _MANIFEST = "roost-image.json"
+_CACHES = {"__pycache__"}
+#: Parts of Roost that only a control plane runs: they need packages that images do not have.
+_NOT_INSIDE = _CACHES | {"api", "control", "dataplane", "services", "store", "web"}
 #: No news, no search for updates: nothing of a workspace looks outside by itself.
 _LAB_DEFAULTS = {
     "@jupyterlab/apputils-extension:notification": {"fetchNews": "false", "checkForUpdates": False},
@@ -81,21 +86,28 @@ class LocalBuilder:
                 return
             self._clean(image)
             target = self._root / self._wanted(image)
-            draft = target.with_name(f".{target.name}")
-            if (base := self._same_packages(image)) is not None:
-                yield BuildProgress(message="Renewing Roost in the image", fraction=0.5)
-                await asyncio.to_thread(_copy_by_links, base, draft)
-            else:
-                async for step in _install(draft, lock_text):
+            if not (target / _MANIFEST).exists():
+                async for step in self._make(image, target, lock_text):
                     yield step
-            yield BuildProgress(message="Compiling", fraction=0.7)
-            _add_roost(draft)
-            compiler = (str(draft / "bin/python"), "-m", "compileall", "-q", "-j", "0")
-            await _run(*compiler, str(_site_packages(draft)), check=False)
-            _finish(draft)
-            _relocate(draft, target)
             _point(self._root / image, target.name)
             yield BuildProgress(message=f"The image {image} is ready", fraction=1.0)
+
+    async def _make(self, image: str, target: Path, lock_text: str) -> AsyncIterator[BuildProgress]:
+        draft = target.with_name(f".{target.name}")
+        base = self._same_packages(image)
+        if base is not None:
+            yield BuildProgress(message="Renewing Roost in the image", fraction=0.5)
+            await asyncio.to_thread(_copy_by_links, base, draft)
+        else:
+            async for step in _install(draft, lock_text):
+                yield step
+        yield BuildProgress(message="Compiling", fraction=0.7)
+        _add_roost(draft)
+        site = _site_packages(draft)
+        compiler = (str(draft / "bin/python"), "-m", "compileall", "-q", "-j", "0")
+        await _run(*compiler, str(site if base is None else site / "roost"), check=False)
+        await asyncio.to_thread(_finish, draft)
+        _relocate(draft, target)
 
     def _wanted(self, image: str) -> str:
         """The directory name of the image that this Roost would build."""
@@ -103,18 +115,22 @@ class LocalBuilder:
 
     def _same_packages(self, image: str) -> Path | None:
         """A finished build that differs in nothing but Roost itself."""
-        return next(self._root.glob(f"{image}-{_packages_digest(image)}-*"), None)
+        found = self._root.glob(f"{image}-{_packages_digest(image)}-*/{_MANIFEST}")
+        return next((manifest.parent for manifest in found), None)
 
     def _clean(self, image: str) -> None:
-        """Remove what an interrupted build left; finished ones may be in use and stay until the next boot's start."""
+        """Remove what an interrupted build left."""
         for left in self._root.glob(f".{image}-*"):
             shutil.rmtree(left, ignore_errors=True)
 
     def remove_unused(self, in_use: frozenset[str]) -> None:
-        """Remove finished builds that no link and no running workload uses."""
+        """Remove finished builds that no link and no running workload uses. A shared folder is left alone."""
+        if self._root.is_symlink() or not self._root.is_dir():
+            return
         linked = {os.readlink(link) for link in self._root.iterdir() if link.is_symlink()}
         for path in self._root.iterdir():
-            if path.is_dir() and not path.is_symlink() and path.name not in linked | in_use:
+            finished = path.is_dir() and not path.is_symlink() and not path.name.startswith(".")
+            if finished and path.name not in linked | in_use:
                 shutil.rmtree(path, ignore_errors=True)
 
 
@@ -130,13 +146,13 @@ def _packages_digest(image: str) -> str:
 
 
 def _source_digest() -> str:
-    """What this Roost is: every source file's path, size and time (a changed file is copied anew)."""
+    """What of this Roost goes into an image, by content."""
     digest = hashlib.sha256()
     for folder, folders, files in os.walk(_PACKAGE):
-        folders[:] = sorted(name for name in folders if name != "__pycache__")
+        folders[:] = sorted(set(folders) - (_NOT_INSIDE if folder == str(_PACKAGE) else _CACHES))
         for name in sorted(files):
-            found = os.stat(os.path.join(folder, name))
-            digest.update(f"{folder}/{name} {found.st_size} {found.st_mtime_ns}\n".encode())
+            digest.update(f"{os.path.relpath(folder, _PACKAGE)}/{name}\0".encode())
+            digest.update(Path(folder, name).read_bytes())
     return digest.hexdigest()
 
 
@@ -183,7 +199,8 @@ def _copy_by_links(base: Path, draft: Path) -> None:
     shutil.rmtree(site / "roost")
     for about in site.glob("roost-*.dist-info"):
         shutil.rmtree(about)
-    (draft / "bin/roost").unlink()
+    for file in (draft / "bin/roost", site / PTH):
+        file.unlink(missing_ok=True)
 
 
 async def _uv(*arguments: str) -> None:
@@ -226,16 +243,21 @@ def _site_packages(environment: Path) -> Path:
 def _add_roost(environment: Path) -> None:
     """Copy the running package in, so that the SDK in the image is the one this control plane speaks."""
     site = _site_packages(environment)
-    shutil.copytree(_PACKAGE, site / "roost", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(_PACKAGE, site / "roost", ignore=_left_out)
     about = site / f"roost-{roost.__version__}.dist-info"
     about.mkdir()
     (about / "METADATA").write_text(f"Metadata-Version: 2.1\nName: roost\nVersion: {roost.__version__}\n")
     (about / "INSTALLER").write_text("roost\n")
     (about / "entry_points.txt").write_text(_ENTRY_POINTS)
     (about / "RECORD").write_text("")
+    (site / PTH).write_text(f"import {packages.__name__}\n")
     script = environment / "bin/roost"
     script.write_text(f"#!{environment}/bin/python\nimport sys\nfrom roost.cli.main import main\nsys.exit(main())\n")
     script.chmod(0o755)
+
+
+def _left_out(folder: str, names: list[str]) -> set[str]:
+    return set(names) & (_NOT_INSIDE if folder == str(_PACKAGE) else _CACHES)
 
 
 def _finish(environment: Path) -> None:

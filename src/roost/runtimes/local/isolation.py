@@ -8,7 +8,6 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from enum import StrEnum
-from pathlib import Path
 
 from roost.model.errors import Unavailable
 from roost.runtimes.local.cgroups import ControlGroups, find_control_groups
@@ -103,19 +102,3 @@ def _limits_in_words(groups: ControlGroups | None) -> str:
     if groups is None:
         return "watched: a program over its limit is stopped within about a second (no control groups to use here)."
     return f"enforced by the kernel (control groups version {groups.version})."
-
-
-def sandbox(image: Path, volume: Path, sockets: Path, record: Path, hidden: tuple[Path, ...]) -> tuple[str, ...]:
-    """The bubblewrap command that shows a program the machine read-only and only its owner's part of the home."""
-    hide = [word for path in hidden for word in ("--tmpfs", str(path))]
-    # An image may be reached through a link; both names of it are shown.
-    shown = [word for path in {image, image.resolve()} for word in ("--ro-bind", str(path), str(path))]
-    own = [word for path in (volume, sockets, record) for word in ("--bind", str(path), str(path))]
-    return (
-        shutil.which("bwrap") or "bwrap",
-        *("--ro-bind", "/", "/", "--dev", "/dev", "--proc", "/proc", "--tmpfs", "/tmp", "--tmpfs", "/run"),
-        *hide,
-        *shown,
-        *own,
-        *("--unshare-pid", "--unshare-ipc", "--unshare-uts", "--new-session", "--die-with-parent"),
-    )

@@ -60,11 +60,9 @@ def environment_of(workload: Workload, part: Part, record: Record, around: Surro
         "TMPDIR": str(at.scratch),
         "PYTHONUNBUFFERED": "1",
         "PYTHONDONTWRITEBYTECODE": "1",
-        # The image is read-only: what a person adds with pip goes to the home and is found there.
-        "PIP_TARGET": f"{home}/.local/lib/python",
-        "PYTHONPATH": f"{home}/.local/lib/python",
         "JUPYTER_RUNTIME_DIR": str(at.sockets / "jupyter"),
         "JUPYTER_CONFIG_DIR": f"{home}/.jupyter",
+        "JUPYTER_CONFIG_PATH": f"{home}/.local/etc/jupyter",
         "JUPYTER_DATA_DIR": f"{home}/.local/share/jupyter",
         "IPYTHONDIR": f"{home}/.ipython",
         "ROOST_WORKLOAD": workload.id,

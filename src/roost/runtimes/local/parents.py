@@ -7,8 +7,9 @@ plane; where forking is impossible programs are executed instead.
 from __future__ import annotations
 
 import asyncio
-import contextlib
+import hashlib
 import json
+import logging
 import os
 import signal
 import socket
@@ -22,7 +23,7 @@ from roost.model.errors import Unavailable
 from roost.model.workload import Program
 from roost.runtimes.image.launch import Launch
 from roost.runtimes.image.parent import SINGLE_THREADED, encode
-from roost.runtimes.image.processes import boot_id, start_time
+from roost.runtimes.image.processes import boot_id, kill_all, start_time
 from roost.settings import Settings
 
 FAMILIES = ("plain", "lab", "dask")
@@ -38,6 +39,9 @@ MODULES = {
     Program.DASK_WORKER: "roost.runtimes.image.dask_worker",
     Program.COMMAND: "",
 }
+log = logging.getLogger(__name__)
+
+_RETRY_S, _LOOK_S = 10.0, 1.0
 _START_WAIT_S, _ANSWER_WAIT_S, _POLL_S, _AT_ONCE = 90.0, 10.0, 0.02, 64
 
 
@@ -75,22 +79,41 @@ class Parents:
 
     async def ensure(self, build: str, family: str) -> Path:
         """The socket of a parent that answers; starts one where there is none."""
-        path = self._directory / f"{build[-8:]}-{family}.sock"
+        path = self._socket(build, family)
         async with self._starting.setdefault(path.name, asyncio.Lock()):
             if not await asyncio.to_thread(_answers, path):
                 await self._start(build, family, path)
         return path
 
-    async def end_others(self, build: str) -> None:
+    async def keep(self, build: str) -> None:
+        """Have a parent of every family, and a new one whenever one ended, until cancelled."""
+        for family in FAMILIES:
+            await self.ensure(build, family)
+        async with asyncio.TaskGroup() as group:
+            for family in FAMILIES:
+                group.create_task(self._keep(build, family))
+
+    async def _keep(self, build: str, family: str) -> None:
+        while True:
+            await _ended(self._socket(build, family))
+            try:
+                await self.ensure(build, family)
+            except Unavailable as error:
+                log.warning("%s %s", error.message, error.hint)
+                await asyncio.sleep(_RETRY_S)
+
+    def end_others(self, build: str) -> None:
         """End the parents of builds that are no longer the image's."""
+        ours = {self._socket(build, family).stem for family in FAMILIES}
         for file in self._directory.glob("*.json"):
-            if not file.name.startswith(build[-8:]):
-                with contextlib.suppress(OSError, ValueError, KeyError):
-                    found = json.loads(file.read_text())
-                    if found["boot"] == boot_id() and start_time(found["pid"]) == found["started"]:
-                        os.kill(found["pid"], signal.SIGTERM)
-                    file.with_suffix(".sock").unlink(missing_ok=True)
-                    file.unlink()
+            if file.stem not in ours:
+                kill_all(filter(None, [_pid_of(file)]), signal.SIGTERM)
+                file.with_suffix(".sock").unlink(missing_ok=True)
+                file.unlink(missing_ok=True)
+
+    def _socket(self, build: str, family: str) -> Path:
+        # A socket's path holds 107 bytes and the names of builds are long.
+        return self._directory / f"{hashlib.sha256(build.encode()).hexdigest()[:12]}-{family}.sock"
 
     def close(self) -> None:
         """Let go of the parents; they live on."""
@@ -101,7 +124,7 @@ class Parents:
 
     async def _ask(self, build: str, family: str, launch: Launch, descriptors: Sequence[int]) -> int:
         payload = encode(launch.to_json())
-        path = self._directory / f"{build[-8:]}-{family}.sock"
+        path = self._socket(build, family)
         for attempt in range(3):
             try:
                 answer = await asyncio.to_thread(_request, path, payload, descriptors)
@@ -199,6 +222,35 @@ def _answers(path: Path) -> bool:
     except OSError:
         return False
     return True
+
+
+def _pid_of(identity: Path) -> int:
+    """The pid of a parent that lives, from the file it wrote; 0 where it is gone."""
+    try:
+        found = json.loads(identity.read_text())
+        alive = found["boot"] == boot_id() and start_time(found["pid"]) == found["started"] != ""
+        return int(found["pid"]) if alive else 0
+    except (OSError, ValueError, KeyError, TypeError):
+        return 0
+
+
+async def _ended(socket: Path) -> None:
+    """Wait for the end of the parent that listens there."""
+    identity = socket.with_suffix(".json")
+    while pid := await asyncio.to_thread(_pid_of, identity):
+        try:
+            descriptor = os.pidfd_open(pid)
+        except (AttributeError, OSError):
+            await asyncio.sleep(_LOOK_S)
+            continue
+        loop, told = asyncio.get_running_loop(), asyncio.Event()
+        try:
+            loop.add_reader(descriptor, told.set)
+            if _pid_of(identity) == pid:
+                await told.wait()
+        finally:
+            loop.remove_reader(descriptor)
+            os.close(descriptor)
 
 
 def _request(path: Path, payload: bytes, descriptors: Sequence[int]) -> dict[str, Any]:

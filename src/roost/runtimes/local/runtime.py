@@ -10,6 +10,7 @@ import shutil
 import signal
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from roost.model.errors import NotFound, RoostError, Unavailable
@@ -24,11 +25,12 @@ from roost.runtimes.local.cgroups import find_control_groups
 from roost.runtimes.local.execution import run_beside
 from roost.runtimes.local.images import LocalBuilder
 from roost.runtimes.local.instances import Held, Instances
-from roost.runtimes.local.isolation import Level, isolation_report, sandbox
+from roost.runtimes.local.isolation import Level, isolation_report
 from roost.runtimes.local.launching import Surroundings, launch_of
 from roost.runtimes.local.owners import Owners
-from roost.runtimes.local.parents import FAMILIES, Parents, can_fork
+from roost.runtimes.local.parents import Parents, can_fork
 from roost.runtimes.local.records import Record
+from roost.runtimes.local.sandbox import View, interpreter_of, sandbox
 from roost.runtimes.local.volumes import LocalDisks
 from roost.runtimes.local.watchdog import usage_of_trees, watch_memory
 from roost.settings import Settings
@@ -82,11 +84,17 @@ class LocalRuntime:
         self._parents.close()
 
     async def _warm(self) -> None:
-        with contextlib.suppress(RoostError):
-            build = self.builder.path("default").name
-            await self._parents.end_others(build)
-            for family in FAMILIES:
-                await self._parents.ensure(build, family)
+        """Keep the parents of the default image; remove what nothing uses any more."""
+        while True:
+            with contextlib.suppress(RoostError):
+                build = self.builder.path("default").name
+                await asyncio.to_thread(self._parents.end_others, build)
+                await asyncio.to_thread(self.builder.remove_unused, self._builds_in_use())
+                await self._parents.keep(build)
+            await asyncio.sleep(_INSIST_WAIT_S)
+
+    def _builds_in_use(self) -> frozenset[str]:
+        return frozenset(held.record.build for held in self._instances.all_alive())
 
     # -- intent ---------------------------------------------------------------------------------------------------
 
@@ -139,34 +147,27 @@ class LocalRuntime:
         home = self.disks.path(workload.volumes[0].volume) if workload.volumes else at.scratch
         limits = Limits(memory_bytes=record.memory_bytes)
         if self._groups is not None:
-            limits = self._groups.make(record.group, record.memory_bytes)
-        around = Surroundings(
-            image=self.settings.images / record.build,
-            home=home,
-            at=at,
-            limits=limits,
-            prefix=self._sandbox(record, home, at) if self.level is Level.BUBBLEWRAP else (),
-        )
+            limits = self._groups.make(record.group, record.memory_bytes, part.cpu_millis)
+        prefix = self._sandbox(record, home, at)
+        image = self.settings.images / record.build
+        around = Surroundings(image=image, home=home, at=at, limits=limits, prefix=prefix)
         launch = launch_of(workload, part, record, around)
         # Kept for commands that are run beside the program; secrets are files, not part of it.
-        beside = Launch(
-            record="",
-            log="",
-            argv=(),
-            environment=launch.environment,
-            directory=launch.directory,
-            uid=launch.uid,
-            gid=launch.gid,
-            prefix=self._sandbox(record, home, at) if self.level is Level.BUBBLEWRAP else (),
-            limits=limits,
-        )
+        beside = replace(launch, record="", log="", argv=(), module="", prefix=prefix)
         write_json(at.record / "beside.json", json.loads(beside.to_json()))
         (at.record / "beside.json").chmod(0o600)
         return launch
 
     def _sandbox(self, record: Record, home: Path, at: records.Places) -> tuple[str, ...]:
+        if self.level is not Level.BUBBLEWRAP:
+            return ()
         image = self.settings.images / record.build
-        return sandbox(image, home, at.sockets.parent, at.record, (self.settings.home, self.settings.sockets))
+        view = View(
+            hides=(self.settings.home, self.settings.sockets),
+            reads=(image, *interpreter_of(image), at.sockets.parent),
+            owns=(home, at.sockets, at.scratch),
+        )
+        return sandbox(view)
 
     async def delete(self, id: str, *, grace_s: float = 10.0) -> None:
         """End all instances, politely first."""
