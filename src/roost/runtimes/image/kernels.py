@@ -15,6 +15,7 @@ import secrets
 import signal
 import socket
 import sys
+import threading
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -38,13 +39,16 @@ def start_parent() -> None:
     listener.bind(str(path))
     path.chmod(0o600)
     listener.listen(64)
+    alive, held_by_lab = os.pipe()  # kernels see the end of Lab as the end of this pipe
     if os.fork() == 0:
-        _serve(listener)
+        os.close(held_by_lab)
+        _serve(listener, alive)
     listener.close()
+    os.close(alive)
     os.environ[PARENT_SOCKET] = str(path)
 
 
-def _serve(listener: socket.socket) -> NoReturn:
+def _serve(listener: socket.socket, alive: int) -> NoReturn:
     """Fork a kernel for each request; tell its pid, and later its exit status, on the request's connection."""
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -62,12 +66,14 @@ def _serve(listener: socket.socket) -> NoReturn:
     poll = select.poll()
     poll.register(listener, select.POLLIN)
     poll.register(wake_read, select.POLLIN)
-    lab = os.getppid()
-    while os.getppid() == lab:
-        for descriptor, _ in poll.poll(5000):
+    poll.register(alive, select.POLLIN)
+    while True:
+        for descriptor, _ in poll.poll():
+            if descriptor == alive:
+                os._exit(0)
             if descriptor == listener.fileno():
                 connection, _address = listener.accept()
-                pid = _fork_kernel(connection, (listener, wake_read, wake_write), waiting)
+                pid = _fork_kernel(connection, (listener, wake_read, wake_write), waiting, alive)
                 waiting[pid] = connection
                 with contextlib.suppress(OSError):
                     connection.sendall(f"{pid}\n".encode())
@@ -75,7 +81,6 @@ def _serve(listener: socket.socket) -> NoReturn:
                 with contextlib.suppress(BlockingIOError):
                     wake_read.recv(512)
         _report_ended(waiting)
-    os._exit(0)
 
 
 def _report_ended(waiting: dict[int, socket.socket]) -> None:
@@ -92,7 +97,9 @@ def _report_ended(waiting: dict[int, socket.socket]) -> None:
             connection.close()
 
 
-def _fork_kernel(connection: socket.socket, ours: tuple[socket.socket, ...], waiting: dict[int, socket.socket]) -> int:
+def _fork_kernel(
+    connection: socket.socket, ours: tuple[socket.socket, ...], waiting: dict[int, socket.socket], alive: int
+) -> int:
     connection.settimeout(_ANSWER_WAIT_S)
     with connection.makefile("r") as lines:
         request = json.loads(lines.readline(_LIMIT))
@@ -114,6 +121,7 @@ def _fork_kernel(connection: socket.socket, ours: tuple[socket.socket, ...], wai
         added = request["environment"].get("PYTHONPATH", "")
         add_user_packages()
         sys.path[:0] = ["", *(path for path in added.split(os.pathsep) if path)]
+        threading.Thread(target=_end_with, args=(alive,), daemon=True, name="end-with-lab").start()
         from ipykernel import kernelapp
 
         kernelapp.launch_new_instance(argv=request["argv"])
@@ -126,6 +134,11 @@ def _fork_kernel(connection: socket.socket, ours: tuple[socket.socket, ...], wai
         traceback.print_exc()
     finally:
         os._exit(code)
+
+
+def _end_with(alive: int) -> None:
+    os.read(alive, 1)
+    os._exit(1)
 
 
 class ForkedKernel:

@@ -9,12 +9,11 @@ from __future__ import annotations
 
 import importlib
 import os
-import shutil
 import sys
 from pathlib import Path
 from typing import Any
 
-from roost.runtimes.image import kernels
+from roost.runtimes.image import kernels, safe_mode
 
 #: Imported before the fork: everything a server with its extensions loads on its way to the first answer.
 _PRELOAD = (
@@ -64,18 +63,25 @@ def main(argv: list[str]) -> int:
     """Run JupyterLab until told to stop; settings come from the environment."""
     from jupyterlab.labapp import LabApp
 
-    safe = os.environ.get("ROOST_SAFE_MODE") == "1"
-    if safe:
-        _enter_safe_mode()
-    kernels.start_parent()
+    settings = _settings()
+    why = safe_mode.why(Path(os.environ["HOME"]))
+    if why:
+        settings |= safe_mode.enter(why)
+    if sys.platform == "linux":
+        kernels.start_parent()
     sys.argv = ["jupyter-lab"]
-    LabApp.launch_instance(argv=[*_arguments(safe), *argv])
+    LabApp.launch_instance(argv=[*(f"--{name}={value}" for name, value in settings.items()), *argv])
     return 0
 
 
-def _arguments(safe: bool) -> list[str]:
-    home = os.environ["HOME"]
-    settings: dict[str, Any] = {
+def _shell() -> list[str]:
+    shell = os.environ["SHELL"]
+    return [shell, "--rcfile", f"{sys.prefix}/share/roost/bashrc"] if shell.endswith("bash") else [shell]
+
+
+def _settings() -> dict[str, Any]:
+    home, config = os.environ["HOME"], os.environ["JUPYTER_CONFIG_DIR"]
+    return {
         "ServerApp.sock": os.environ["ROOST_SOCKET_HTTP"],
         "ServerApp.sock_mode": "0600",
         "ServerApp.root_dir": home,
@@ -86,6 +92,8 @@ def _arguments(safe: bool) -> list[str]:
         "ServerApp.disable_check_xsrf": True,
         "ServerApp.trust_xheaders": True,
         "ServerApp.quit_button": False,
+        # Not a login shell: /etc/profile would forget the PATH of the image.
+        "ServerApp.terminado_settings": {"shell_command": _shell()},
         "IdentityProvider.token": "",
         "PasswordIdentityProvider.password_required": False,
         "KernelProvisionerFactory.default_provisioner_name": "roost",
@@ -94,36 +102,7 @@ def _arguments(safe: bool) -> list[str]:
         "LabApp.check_for_updates_class": "jupyterlab.NeverCheckForUpdate",
         "LabApp.news_url": None,
         "LabApp.extension_manager": "readonly",
+        # Lab looks these up when it is imported, which was in the parent, for nobody.
+        "LabApp.user_settings_dir": f"{config}/lab/user-settings",
+        "LabApp.workspaces_dir": f"{config}/lab/workspaces",
     }
-    if safe:
-        settings["LabApp.core_mode"] = True
-    return [f"--{name}={value}" for name, value in settings.items()]
-
-
-def _enter_safe_mode() -> None:
-    """Nothing of the home is loaded and nothing needs room on it; say what fills it."""
-    scratch = Path(os.environ["ROOST_SCRATCH"])
-    for name in ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "IPYTHONDIR"):
-        path = scratch / name.lower()
-        path.mkdir(exist_ok=True)
-        os.environ[name] = str(path)
-    sys.stdout.write(disk_report(Path(os.environ["HOME"])))
-
-
-def disk_report(home: Path) -> str:
-    """How full the disk is and what fills the home, largest first."""
-    disk = shutil.disk_usage(home)
-    free, total = f"{disk.free / 2**30:.2f}", f"{disk.total / 2**30:.1f}"
-    lines = [f"Safe mode: the disk has {free} of {total} GB free. Largest in the home:\n"]
-    sizes: dict[str, int] = {}
-    for folder, _folders, files in os.walk(home):
-        for name in files:
-            path = Path(folder, name)
-            top = path.relative_to(home).parts[0]
-            try:
-                sizes[top] = sizes.get(top, 0) + path.lstat().st_blocks * 512
-            except OSError:
-                continue
-    for name, size in sorted(sizes.items(), key=lambda item: -item[1])[:15]:
-        lines.append(f"  {size / 2**20:10.1f} MB  {name}\n")
-    return "".join(lines)

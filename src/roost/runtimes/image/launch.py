@@ -32,6 +32,7 @@ class Launch:
     module: str = ""
     uid: int = -1
     gid: int = -1
+    accounts: str = ""  # directory of `passwd` and `group` that name the user id, where it has no name here
     prefix: tuple[str, ...] = ()  # a sandbox to execute the program in
     limits: Limits = field(default_factory=Limits)
 

@@ -7,6 +7,7 @@ count as installed, so a dependency is not installed a second time.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import site
 import sys
@@ -30,6 +31,8 @@ def add_user_packages(*, first: bool = True) -> None:
     folder = user_packages()
     if folder is None:
         return
+    with contextlib.suppress(OSError):
+        folder.mkdir(parents=True, exist_ok=True)  # Python never looks again at a folder that was not there
     before = list(sys.path)
     site.addsitedir(str(folder))
     if first:

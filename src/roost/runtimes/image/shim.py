@@ -17,6 +17,7 @@ import resource
 import select
 import signal
 import sys
+import tempfile
 import time
 from pathlib import Path
 from typing import Any, NoReturn
@@ -29,6 +30,7 @@ from roost.runtimes.image.processes import boot_id, descendants, kill_all, start
 LOG_LIMIT_BYTES = 32 * 2**20
 GRACE_S = 10.0
 _PR_SET_PDEATHSIG, _PR_SET_DUMPABLE, _PR_SET_NO_NEW_PRIVS, _PR_SET_CHILD_SUBREAPER = 1, 4, 38, 36
+_CLONE_NEWNS, _MS_BIND, _MS_REC, _MS_SLAVE = 0x20000, 0x1000, 0x4000, 0x80000  # man 2 unshare, man 2 mount
 _LOOK_EVERY_MS, _LOOK_SOON_MS = 5000, 100
 _LOG_BURST_BYTES = 2**20  # a log that grew by so much is looked at again soon
 
@@ -249,6 +251,8 @@ def enter(launch: Launch) -> None:
     ceiling = launch.limits.open_files if hard == resource.RLIM_INFINITY else min(hard, launch.limits.open_files)
     resource.setrlimit(resource.RLIMIT_NOFILE, (ceiling, ceiling))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    if launch.accounts:
+        show_accounts(Path(launch.accounts))
     if launch.uid >= 0:
         resource.setrlimit(resource.RLIMIT_NPROC, (launch.limits.processes, launch.limits.processes))
         os.setgroups([])
@@ -265,8 +269,19 @@ def enter(launch: Launch) -> None:
     os.chdir(launch.directory)
 
 
+def show_accounts(directory: Path) -> None:
+    """Have this process see other files of accounts: ssh and git refuse to work for a user id without a name."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    if not hasattr(libc, "unshare") or libc.unshare(_CLONE_NEWNS) != 0:
+        return
+    if libc.mount(b"none", b"/", None, _MS_REC | _MS_SLAVE, None) == 0:  # mounts of the machine still come in
+        for name in ("passwd", "group"):
+            libc.mount(str(directory / name).encode(), f"/etc/{name}".encode(), None, _MS_BIND, None)
+
+
 def reseed() -> None:
-    """A forked program must not draw the random numbers of its siblings."""
+    """A forked program must not draw the random numbers of its siblings, nor keep what its parent looked up."""
+    tempfile.tempdir = None
     if numpy := sys.modules.get("numpy"):
         numpy.random.seed()
 

@@ -39,6 +39,12 @@ _MANIFEST = "roost-image.json"
 _CACHES = {"__pycache__"}
 #: Parts of Roost that only a control plane runs: they need packages that images do not have.
 _NOT_INSIDE = _CACHES | {"api", "control", "dataplane", "services", "store", "web"}
+#: Terminals: the machine's own settings, a prompt without the machine's names, then the person's settings.
+_BASHRC = """\
+[ -f /etc/bash.bashrc ] && . /etc/bash.bashrc
+PS1='\\w \\$ '
+[ -f ~/.bashrc ] && . ~/.bashrc
+"""
 #: No news, no search for updates: nothing of a workspace looks outside by itself.
 _LAB_DEFAULTS = {
     "@jupyterlab/apputils-extension:notification": {"fetchNews": "false", "checkForUpdates": False},
@@ -266,6 +272,10 @@ def _finish(environment: Path) -> None:
     overrides.mkdir(parents=True, exist_ok=True)
     (overrides / "overrides.json").unlink(missing_ok=True)
     write_json(overrides / "overrides.json", _LAB_DEFAULTS)
+    shell = environment / "share/roost/bashrc"
+    shell.parent.mkdir(parents=True, exist_ok=True)
+    shell.unlink(missing_ok=True)
+    shell.write_text(_BASHRC)
     (environment / _MANIFEST).unlink(missing_ok=True)
     write_json(environment / _MANIFEST, _versions(environment))
     for folder, folders, files in os.walk(environment):

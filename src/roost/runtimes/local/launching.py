@@ -36,9 +36,29 @@ def launch_of(workload: Workload, part: Part, record: Record, around: Surroundin
         module=module,
         uid=record.uid,
         gid=record.uid,
+        accounts=str(around.at.accounts) if record.uid >= 0 else "",
         prefix=around.prefix and (*around.prefix, *_in_sandbox(around, module, part.arguments)),
         limits=around.limits,
     )
+
+
+def accounts(uid: int, home: Path) -> Mapping[str, str]:
+    """The account files of this machine with a name for an owner's user id."""
+    user, group = f"roost:x:{uid}:{uid}::{home}:{shell()}\n", f"roost:x:{uid}:\n"
+    return {"passwd": _machine_file("passwd") + user, "group": _machine_file("group") + group}
+
+
+def _machine_file(name: str) -> str:
+    try:
+        text = Path("/etc", name).read_text()
+    except OSError:
+        return ""
+    return text if text.endswith("\n") or not text else f"{text}\n"
+
+
+def shell() -> str:
+    """The shell of terminals."""
+    return "/bin/bash" if Path("/bin/bash").exists() else "/bin/sh"
 
 
 def _in_sandbox(around: Surroundings, module: str, arguments: tuple[str, ...]) -> tuple[str, ...]:
@@ -55,7 +75,7 @@ def environment_of(workload: Workload, part: Part, record: Record, around: Surro
         "HOME": home,
         "USER": "roost",
         "LOGNAME": "roost",
-        "SHELL": "/bin/bash" if Path("/bin/bash").exists() else "/bin/sh",
+        "SHELL": shell(),
         "LANG": os.environ.get("LANG", "C.UTF-8"),
         "TMPDIR": str(at.scratch),
         "PYTHONUNBUFFERED": "1",

@@ -85,10 +85,13 @@ class Parents:
                 await self._start(build, family, path)
         return path
 
+    async def ensure_all(self, build: str) -> None:
+        """A parent of every family that answers."""
+        await asyncio.gather(*(self.ensure(build, family) for family in FAMILIES))
+
     async def keep(self, build: str) -> None:
         """Have a parent of every family, and a new one whenever one ended, until cancelled."""
-        for family in FAMILIES:
-            await self.ensure(build, family)
+        await self.ensure_all(build)
         async with asyncio.TaskGroup() as group:
             for family in FAMILIES:
                 group.create_task(self._keep(build, family))

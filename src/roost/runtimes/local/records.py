@@ -77,6 +77,10 @@ class Places:
         return self.sockets / "http.sock"
 
     @property
+    def accounts(self) -> Path:
+        return self.record / "accounts"
+
+    @property
     def ready(self) -> Path:
         return self.record / "ready"
 

@@ -26,7 +26,7 @@ from roost.runtimes.local.execution import run_beside
 from roost.runtimes.local.images import LocalBuilder
 from roost.runtimes.local.instances import Held, Instances
 from roost.runtimes.local.isolation import Level, isolation_report
-from roost.runtimes.local.launching import Surroundings, launch_of
+from roost.runtimes.local.launching import Surroundings, accounts, launch_of
 from roost.runtimes.local.owners import Owners
 from roost.runtimes.local.parents import Parents, can_fork
 from roost.runtimes.local.records import Record
@@ -70,7 +70,7 @@ class LocalRuntime:
             path.chmod(0o711)
         await self._instances.load()
         if self._fork:
-            self._tasks.append(asyncio.create_task(self._warm()))
+            self._tasks.append(asyncio.create_task(self._keep_warm()))
         if self._groups is None:
             self._tasks.append(asyncio.create_task(watch_memory(self._instances)))
 
@@ -83,7 +83,12 @@ class LocalRuntime:
                 self._instances.close(held)
         self._parents.close()
 
-    async def _warm(self) -> None:
+    async def warm(self) -> None:
+        """Return when the parents of the default image are there: the next start is a fork."""
+        if self._fork:
+            await self._parents.ensure_all(self.builder.path("default").name)
+
+    async def _keep_warm(self) -> None:
         """Keep the parents of the default image; remove what nothing uses any more."""
         while True:
             with contextlib.suppress(RoostError):
@@ -145,6 +150,12 @@ class LocalRuntime:
         records.prepare(record, at)
         write_secrets(at.files, part.files, record.uid, record.uid)
         home = self.disks.path(workload.volumes[0].volume) if workload.volumes else at.scratch
+        if record.uid >= 0:
+            at.accounts.mkdir(exist_ok=True)
+            at.accounts.chmod(0o711)
+            for name, text in accounts(record.uid, home).items():
+                (at.accounts / name).write_text(text)
+                (at.accounts / name).chmod(0o644)
         limits = Limits(memory_bytes=record.memory_bytes)
         if self._groups is not None:
             limits = self._groups.make(record.group, record.memory_bytes, part.cpu_millis)

@@ -47,7 +47,7 @@ def interpreter_of(image: Path) -> Iterator[Path]:
 
 def _hidden(view: View) -> list[Path]:
     """Outer ones first: an inner one would be covered."""
-    asked = {Path(path).resolve() for path in (*_PRIVATE, Path.home(), *view.hides)}
+    asked = {path.resolve() for path in (*map(Path, _PRIVATE), Path.home(), *view.hides)}
     existing = sorted(path for path in asked if path.is_dir() and path != Path("/"))
     return [path for path in existing if not any(other in path.parents for other in existing)]
 
