@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import shutil
@@ -24,6 +25,7 @@ from tests.harness import sweep
 from roost.model.lifecycle import Observed
 from roost.model.names import IdKind, new_id
 from roost.model.workload import Kind, Mount, Part, Port, Program, Workload
+from roost.runtimes.local import records
 from roost.runtimes.local.runtime import LocalRuntime
 from roost.settings import Settings
 
@@ -95,6 +97,13 @@ async def settled(runtime: LocalRuntime, id: str, within_s: float = 60.0) -> Obs
 
 async def text_of(runtime: LocalRuntime, id: str, part: str = "main") -> str:
     return b"".join([piece async for piece in runtime.logs(id, part)]).decode(errors="replace")
+
+
+def living_pid(record: Path) -> int:
+    """The pid of an instance's shim, which must live."""
+    pid = records.living_pid(records.Places(record, record))
+    assert pid
+    return pid
 
 
 async def in_it(runtime: LocalRuntime, id: str, part: str, *argv: str) -> tuple[int, str]:
@@ -195,12 +204,24 @@ async def started(home: Path, **settings: Any) -> LocalRuntime:
     return runtime
 
 
+def remove_control_groups(settings: Settings) -> None:
+    """Empty groups would stay until the machine is started again."""
+    for folder in Path("/sys/fs/cgroup").glob(f"*/roost-{settings.instance}"):
+        for group in [*folder.glob("*/"), folder]:
+            with contextlib.suppress(OSError):
+                group.rmdir()
+
+
 async def ended(runtime: LocalRuntime) -> None:
     """End everything of a runtime."""
-    for id in await runtime.observe():
-        await runtime.delete(id, grace_s=0.5)
+    other = LocalRuntime(runtime.settings, fork=False)  # the one given may be closed already
     await runtime.close()
+    await other.start()
+    for id in await other.observe():
+        await other.delete(id, grace_s=0.5)
+    await other.close()
     sweep(runtime.settings.home)
+    remove_control_groups(runtime.settings)
     shutil.rmtree(runtime.settings.sockets, ignore_errors=True)
 
 

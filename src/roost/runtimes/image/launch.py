@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, fields
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +38,8 @@ class Launch:
 
     def to_json(self) -> str:
         """One line for the parent."""
-        return json.dumps(asdict(self))
+        shallow = {f.name: getattr(self, f.name) for f in fields(self)}
+        return json.dumps({**shallow, "limits": {f.name: getattr(self.limits, f.name) for f in fields(Limits)}})
 
     @staticmethod
     def from_json(text: str) -> Launch:

@@ -30,6 +30,7 @@ from roost.runtimes.image.processes import boot_id, descendants, kill_all, start
 LOG_LIMIT_BYTES = 32 * 2**20
 GRACE_S = 10.0
 _PR_SET_PDEATHSIG, _PR_SET_DUMPABLE, _PR_SET_NO_NEW_PRIVS, _PR_SET_CHILD_SUBREAPER = 1, 4, 38, 36
+_TERMINATED = 128 + signal.SIGTERM
 _CLONE_NEWNS, _MS_BIND, _MS_REC, _MS_SLAVE = 0x20000, 0x1000, 0x4000, 0x80000  # man 2 unshare, man 2 mount
 _LOOK_EVERY_MS, _LOOK_SOON_MS = 5000, 100
 _LOG_BURST_BYTES = 2**20  # a log that grew by so much is looked at again soon
@@ -206,11 +207,13 @@ def _become_program(launch: Launch, stopping: _Stopping, shim: int) -> NoReturn:
     """In the child: join limits, drop rights, take the environment, run."""
     code = 1
     try:
-        os.close(stopping.read)
-        signal.set_wakeup_fd(-1)
-        os.close(stopping.write)
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD):
             signal.signal(number, signal.SIG_DFL)
+        signal.set_wakeup_fd(-1)
+        os.close(stopping.read)
+        os.close(stopping.write)
+        if stopping.asked_at:
+            os._exit(_TERMINATED)  # the request came while we still had the shim's handler, which kept it
         signal.signal(signal.SIGINT, signal.default_int_handler)
         os.setpgid(0, 0)
         enter(launch)
@@ -218,7 +221,9 @@ def _become_program(launch: Launch, stopping: _Stopping, shim: int) -> NoReturn:
             os._exit(1)  # the shim was killed before we asked to be told
         _name(launch.module.rsplit(".", 1)[-1] or "roost-program")
         if launch.prefix or not launch.module:
-            argv = [*launch.prefix, *(launch.argv or (sys.executable, "-m", launch.module))]
+            # A sandbox ends in exec: what was imported is lost, so the module is run by a new Python.
+            module = (sys.executable, "-m", "roost.runtimes.image.run", launch.module) if launch.module else ()
+            argv = [*launch.prefix, *module, *launch.argv]
             os.execvpe(argv[0], argv, dict(launch.environment))
         sys.argv = [launch.module, *launch.argv]
         reseed()

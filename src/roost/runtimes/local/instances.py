@@ -21,6 +21,7 @@ from roost.settings import Settings
 
 _FAST_S, _SLOW_S, _FAST_FOR_S, _PROBE_S = 0.008, 0.25, 3.0, 5.0
 _EXIT_POLL_S = 0.2
+_YOUNG_S, _SECOND_LOOK_S = 30.0, 1.5
 
 
 @dataclass(slots=True, eq=False)
@@ -75,13 +76,14 @@ class Instances:
     async def load(self) -> None:
         """Find what is on disk; what lives is watched again, what is gone without a word is lost."""
         found = await asyncio.to_thread(self._read_all)
+        await _look_again([held for held in found if not held.pid and held.exit is None])
         waiting = []
         for held in found:
             self.held.setdefault(held.record.id, {})[held.record.name] = held
             if held.pid:
                 self.watch(held, known_ready=held.at.ready.exists())
             elif held.exit is None:
-                held.exit = _lost(held.record)
+                held.exit = _lost()
                 waiting.append(asyncio.to_thread(self._clear, held))
         await asyncio.gather(*waiting)
 
@@ -166,10 +168,14 @@ class Instances:
         self.close(held)
         with contextlib.suppress(ChildProcessError):
             os.waitpid(held.pid, os.WNOHANG)
+        if other := records.living_pid(held.at):
+            held.pid = other  # it was asked for twice: the second shim left it to the first
+            self.watch(held)
+            return
         held.exit = records.read_exit(held.at)
         if held.exit is None:
             reason = ExitReason.STOPPED if held.stop_asked else ExitReason.LOST
-            held.exit = _lost(held.record, reason)
+            held.exit = _lost(reason)
         self._clear(held)
         held.ended.set()
         self.touch(held.record.id)
@@ -230,6 +236,18 @@ async def _answers(path: Path, target: str) -> bool:
     return status.startswith(b"HTTP/1.") and status.split()[1] < b"500"
 
 
-def _lost(record: Record, reason: ExitReason = ExitReason.LOST) -> Exit:
-    del record
+async def _look_again(unsure: list[Held]) -> None:
+    """Young instances without a word may be starting: whoever asked for them was killed meanwhile."""
+    now_us = time.time_ns() // 1000
+    unsure = [held for held in unsure if abs(now_us - held.record.started_us) < _YOUNG_S * 1e6]
+    deadline = time.monotonic() + _SECOND_LOOK_S
+    while unsure and time.monotonic() < deadline:
+        await asyncio.sleep(0.05)
+        for held in unsure:
+            held.pid = records.living_pid(held.at)
+            held.exit = None if held.pid else records.read_exit(held.at)
+        unsure = [held for held in unsure if not held.pid and held.exit is None]
+
+
+def _lost(reason: ExitReason = ExitReason.LOST) -> Exit:
     return Exit(reason=reason, finished_at=records.moment(time.time_ns() // 1000))

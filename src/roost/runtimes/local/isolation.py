@@ -14,6 +14,8 @@ from roost.runtimes.local.cgroups import ControlGroups, find_control_groups
 from roost.runtimes.local.images import reachable_by_all
 from roost.settings import Settings
 
+_NOBODY = 65534
+
 
 class Level(StrEnum):
     """How far one person's programs are kept from another's."""
@@ -57,7 +59,7 @@ def active_level(settings: Settings) -> tuple[Level, str]:
     """The level to use, and how to get a better one. Raises where the asked one is not to be had."""
     problems = {
         Level.USER: _why_no_user_level(settings),
-        Level.BUBBLEWRAP: _why_no_bubblewrap(),
+        Level.BUBBLEWRAP: _why_no_bubblewrap() or (_why_hidden(settings) if os.geteuid() == 0 else ""),
         Level.PROCESS: "",
     }
     if settings.isolation != "auto":
@@ -79,6 +81,10 @@ def active_level(settings: Settings) -> tuple[Level, str]:
 def _why_no_user_level(settings: Settings) -> str:
     if sys.platform != "linux" or os.geteuid() != 0:
         return "Run Roost as root to give every person a user id."
+    return _why_hidden(settings)
+
+
+def _why_hidden(settings: Settings) -> str:
     existing = next(path for path in (settings.home, *settings.home.parents) if path.exists())
     if not reachable_by_all(existing / "x"):
         return f"Choose a --home that other users may pass through ({settings.home} is not)."
@@ -92,7 +98,9 @@ def _why_no_bubblewrap() -> str:
     if program is None:
         return "Install bubblewrap (apt-get install bubblewrap)."
     probe = [program, "--ro-bind", "/", "/", "--dev", "/dev", "--proc", "/proc", "--unshare-pid", "true"]
-    done = subprocess.run(probe, capture_output=True, text=True, check=False, timeout=10)
+    # As root, owners have user ids here too: a sandboxed root would own the machine's files.
+    user = _NOBODY if os.geteuid() == 0 else None
+    done = subprocess.run(probe, capture_output=True, text=True, check=False, timeout=10, user=user, cwd="/")
     if done.returncode != 0:
         return f"bubblewrap does not work here: {done.stderr.strip()[:120]} (are user namespaces allowed?)"
     return ""

@@ -26,18 +26,17 @@ class Surroundings:
 
 def launch_of(workload: Workload, part: Part, record: Record, around: Surroundings) -> Launch:
     """The launch of one instance."""
-    module = MODULES[part.program]
     return Launch(
         record=str(around.at.record),
         log=str(around.at.log),
         argv=part.arguments,
         environment=environment_of(workload, part, record, around),
         directory=str(around.home),
-        module=module,
+        module=MODULES[part.program],
         uid=record.uid,
         gid=record.uid,
         accounts=str(around.at.accounts) if record.uid >= 0 else "",
-        prefix=around.prefix and (*around.prefix, *_in_sandbox(around, module, part.arguments)),
+        prefix=around.prefix,
         limits=around.limits,
     )
 
@@ -59,11 +58,6 @@ def _machine_file(name: str) -> str:
 def shell() -> str:
     """The shell of terminals."""
     return "/bin/bash" if Path("/bin/bash").exists() else "/bin/sh"
-
-
-def _in_sandbox(around: Surroundings, module: str, arguments: tuple[str, ...]) -> tuple[str, ...]:
-    """Inside a sandbox the program is executed, not forked."""
-    return (str(around.image / "bin/python"), "-m", "roost.runtimes.image.run", module) if module else arguments
 
 
 def environment_of(workload: Workload, part: Part, record: Record, around: Surroundings) -> Mapping[str, str]:

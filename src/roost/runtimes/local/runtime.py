@@ -41,14 +41,20 @@ _FOLLOW_S = 0.1
 
 
 class LocalRuntime:
-    """Implements `Runtime` with processes. `fork` False executes programs (where forking is impossible)."""
+    """Implements `Runtime` with processes.
 
-    def __init__(self, settings: Settings, *, fork: bool | None = None) -> None:
+    `fork` False executes programs (where forking is impossible); `kernel_limits` False watches memory (where there
+    are no control groups). Both are found out unless they are given.
+    """
+
+    def __init__(self, settings: Settings, *, fork: bool | None = None, kernel_limits: bool = True) -> None:
         self.settings = settings
         self.isolation = isolation_report(settings)
         self.level = self.isolation.level
         self.owners = Owners(
-            settings.home / "runtime" / "owners.json", settings.instance, separate=self.level is Level.USER
+            settings.home / "runtime" / "owners.json",
+            settings.instance,
+            separate=os.geteuid() == 0 and self.level is not Level.PROCESS,
         )
         self.disks = LocalDisks(settings.volumes, self.owners)
         self.builder = LocalBuilder(settings)
@@ -56,7 +62,7 @@ class LocalRuntime:
             frozenset() if self.level is Level.PROCESS else {Capability.SEPARATES_PEOPLE}
         )
         self._fork = can_fork() if fork is None else fork
-        self._groups = find_control_groups(settings.instance)
+        self._groups = find_control_groups(settings.instance) if kernel_limits else None
         self._parents = Parents(settings, fork=self._fork)
         self._instances = Instances(settings, self._groups)
         self._observed: dict[str, Observed] = {}
@@ -147,6 +153,7 @@ class LocalRuntime:
 
     def _prepare(self, workload: Workload, part: Part, record: Record, at: records.Places) -> Launch:
         """Everything an instance needs on disk, intent first."""
+        _end_leftover(at)
         records.prepare(record, at)
         write_secrets(at.files, part.files, record.uid, record.uid)
         home = self.disks.path(workload.volumes[0].volume) if workload.volumes else at.scratch
@@ -164,7 +171,7 @@ class LocalRuntime:
         around = Surroundings(image=image, home=home, at=at, limits=limits, prefix=prefix)
         launch = launch_of(workload, part, record, around)
         # Kept for commands that are run beside the program; secrets are files, not part of it.
-        beside = replace(launch, record="", log="", argv=(), module="", prefix=prefix)
+        beside = replace(launch, record="", log="", argv=(), module="")
         write_json(at.record / "beside.json", json.loads(beside.to_json()))
         (at.record / "beside.json").chmod(0o600)
         return launch
@@ -296,6 +303,16 @@ class LocalRuntime:
             field="part",
             hint="Start it first." if alive else "It has never run.",
         )
+
+
+def _end_leftover(at: records.Places) -> None:
+    """End an earlier instance in this place that nobody holds any more; normally there is none."""
+    for number in (signal.SIGTERM, signal.SIGTERM, signal.SIGKILL):
+        deadline = time.monotonic() + _INSIST_WAIT_S
+        if pid := records.living_pid(at):
+            kill_all([pid], number)
+        while records.living_pid(at) and time.monotonic() < deadline:
+            time.sleep(0.01)
 
 
 def _remove_places(held: Held) -> None:

@@ -33,7 +33,7 @@ def sandbox(view: View) -> tuple[str, ...]:
         *(word for path in _readable(view) for word in ("--ro-bind", str(path), str(path))),
         *(word for path in view.owns for word in ("--bind", str(path), str(path))),
         *("--unshare-pid", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup-try"),
-        *("--new-session", "--die-with-parent"),
+        *("--cap-drop", "ALL", "--new-session", "--die-with-parent"),
     )
 
 
