@@ -15,7 +15,8 @@ from typing import Any
 
 from roost.runtimes.image import kernels, safe_mode
 
-#: Imported before the fork: everything a server with its extensions loads on its way to the first answer.
+#: Imported before the fork: everything a server with its extensions loads on its way to the first answer. No NumPy:
+#: it would be single-threaded in every kernel, and its threads do not survive a fork.
 _PRELOAD = (
     "jupyterlab.labapp",
     "jupyterlab.handlers.announcements",
@@ -35,7 +36,6 @@ _PRELOAD = (
     "IPython.core.completer",
     "IPython.core.magics",
     "IPython.extensions.storemagic",
-    "matplotlib_inline.config",
     "comm",
     "tornado.platform.asyncio",
     "zmq.asyncio",
@@ -99,6 +99,8 @@ def _settings() -> dict[str, Any]:
         "KernelProvisionerFactory.default_provisioner_name": "roost",
         "MappingKernelManager.kernel_manager_class": "roost.runtimes.image.kernels.RoostKernelManager",
         "MultiKernelManager.default_kernel_name": "python3",
+        # Looking for language servers would run npm, which takes longer than all the rest of the start.
+        "LanguageServerManager.node_roots": [],
         "LabApp.check_for_updates_class": "jupyterlab.NeverCheckForUpdate",
         "LabApp.news_url": None,
         "LabApp.extension_manager": "readonly",

@@ -54,11 +54,14 @@ def run(launch: Launch) -> NoReturn:
     watch = _Watch(launch.limits)
     write_json(record / "identity.json", {"pid": os.getpid(), "boot": boot_id(), "started": start_time(os.getpid())})
     shim = os.getpid()
+    # A request to stop that comes while we fork must reach the program: Python forgets signals in a new child.
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
     program = os.fork()
     if program == 0:
         os.close(lock)
         watch.close()
         _become_program(launch, stopping, shim)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
     ended = _wait(program, stopping, watch, launch)
     _end_all(launch.limits)
     children = resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -213,7 +216,8 @@ def _become_program(launch: Launch, stopping: _Stopping, shim: int) -> NoReturn:
         os.close(stopping.read)
         os.close(stopping.write)
         if stopping.asked_at:
-            os._exit(_TERMINATED)  # the request came while we still had the shim's handler, which kept it
+            os._exit(_TERMINATED)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
         signal.signal(signal.SIGINT, signal.default_int_handler)
         os.setpgid(0, 0)
         enter(launch)
