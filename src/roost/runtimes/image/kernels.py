@@ -19,7 +19,9 @@ import threading
 from pathlib import Path
 from typing import Any, NoReturn
 
+import zmq
 from jupyter_client.provisioning.local_provisioner import LocalProvisioner
+from jupyter_server.services.kernels.connection.channels import ZMQChannelsWebsocketConnection
 from jupyter_server.services.kernels.kernelmanager import ServerKernelManager
 from traitlets import Unicode, default
 
@@ -29,6 +31,8 @@ PARENT_SOCKET = "ROOST_KERNEL_PARENT"
 _LAUNCHER = "ipykernel_launcher"
 _ANSWER_WAIT_S = 5.0
 _LIMIT = 1 << 20
+_RECONNECT_MS = 10
+_ASK_AGAIN_S = (0.01, 0.02, 0.04, 0.08, 0.16)
 
 
 def start_parent() -> None:
@@ -245,10 +249,42 @@ class RoostProvisioner(LocalProvisioner):  # type: ignore[misc]
         return None if process is None else process.returncode
 
 
+class QuickConnection(ZMQChannelsWebsocketConnection):  # type: ignore[misc]
+    """Opens the websocket of a kernel as soon as its output is heard.
+
+    Jupyter asks the kernel something and waits for what it publishes. The first question often comes before the
+    subscription has arrived, and Jupyter repeats it only after half a second.
+    """
+
+    def nudge(self) -> asyncio.Future[None]:
+        """Ask more often until the kernel is heard."""
+        heard: asyncio.Future[None] = super().nudge()
+        if not heard.done():
+            asking = asyncio.ensure_future(self._ask_until(heard))
+            heard.add_done_callback(lambda _: asking.cancel())
+        return heard
+
+    async def _ask_until(self, heard: asyncio.Future[None]) -> None:
+        control = self.kernel_manager.connect_control()
+        try:
+            for pause_s in _ASK_AGAIN_S:
+                await asyncio.sleep(pause_s)
+                if heard.done() or control.closed():
+                    return
+                self.session.send(control, "kernel_info_request")
+        finally:
+            control.close()
+
+
 class RoostKernelManager(ServerKernelManager):  # type: ignore[misc]
     """Kernels on unix sockets with short paths: a socket's path holds 107 bytes."""
 
     transport = Unicode("ipc")
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings)
+        # Jupyter connects before the kernel listens, and would try again only after a tenth of a second.
+        self.context.setsockopt(zmq.RECONNECT_IVL, _RECONNECT_MS)
 
     @default("ip")  # type: ignore[untyped-decorator]
     def _ip_default(self) -> str:

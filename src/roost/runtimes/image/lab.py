@@ -93,11 +93,12 @@ def _settings() -> dict[str, Any]:
         "ServerApp.trust_xheaders": True,
         "ServerApp.quit_button": False,
         # Not a login shell: /etc/profile would forget the PATH of the image.
-        "ServerApp.terminado_settings": {"shell_command": _shell()},
+        "ServerApp.terminado_settings": f"shell_command={_shell()!r}",
         "IdentityProvider.token": "",
         "PasswordIdentityProvider.password_required": False,
         "KernelProvisionerFactory.default_provisioner_name": "roost",
         "MappingKernelManager.kernel_manager_class": "roost.runtimes.image.kernels.RoostKernelManager",
+        "ServerApp.kernel_websocket_connection_class": "roost.runtimes.image.kernels.QuickConnection",
         "MultiKernelManager.default_kernel_name": "python3",
         # Looking for language servers would run npm, which takes longer than all the rest of the start.
         "LanguageServerManager.node_roots": [],
