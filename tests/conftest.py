@@ -6,6 +6,7 @@ import asyncio
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,7 +42,16 @@ def default_image() -> BuiltImage:
             print(step.message)
 
     asyncio.run(build())
+    _remove_old_builds(root / "images")
     return BuiltImage(root / "images", builder.path("default"))
+
+
+def _remove_old_builds(images: Path) -> None:
+    """Each change of Roost leaves a build behind; young ones may be in use by another session."""
+    current = os.readlink(images / "default")
+    for manifest in images.glob("default-*/roost-image.json"):
+        if manifest.parent.name != current and time.time() - manifest.stat().st_mtime > 2 * 3600:
+            shutil.rmtree(manifest.parent, ignore_errors=True)
 
 
 @pytest.fixture

@@ -132,6 +132,16 @@ async def test_what_ignores_sigterm_is_killed_after_its_grace(runtime: Runtime) 
     assert ended((await runtime.observe())[made.id])
 
 
+async def test_what_is_stopped_in_the_moment_of_its_start_ends_at_once(runtime: Runtime) -> None:
+    for pause_s in (0, 0.002, 0.005, 0.01, 0.02, 0.05):
+        made = workload(shell("sleep 60"))
+        await runtime.apply(made)
+        await asyncio.sleep(pause_s)
+        async with asyncio.timeout(2.5):
+            await runtime.delete(made.id)
+        assert ended((await runtime.observe())[made.id])
+
+
 async def test_grandchildren_end_with_it(runtime: Runtime) -> None:
     made = workload(shell("setsid sleep 4242 & sleep 60"))
     await runtime.apply(made)

@@ -72,7 +72,7 @@ class LocalBuilder:
     async def ready(self, image: str) -> bool:
         """Whether the image is there and matches its recipe and this Roost."""
         link = self._root / image
-        return link.is_symlink() and os.readlink(link) == self._wanted(image) and link.exists()
+        return link.is_symlink() and os.readlink(link) == self._wanted(image) and self._complete(link)
 
     async def versions(self, image: str) -> Mapping[str, Any]:
         """Python and the named packages of an image; empty where it is not built."""
@@ -92,7 +92,7 @@ class LocalBuilder:
                 return
             self._clean(image)
             target = self._root / self._wanted(image)
-            if not (target / _MANIFEST).exists():
+            if not self._complete(target):
                 async for step in self._make(image, target, lock_text):
                     yield step
             _point(self._root / image, target.name)
@@ -112,8 +112,16 @@ class LocalBuilder:
         site = _site_packages(draft)
         compiler = (str(draft / "bin/python"), "-m", "compileall", "-q", "-j", "0")
         await _run(*compiler, str(site if base is None else site / "roost"), check=False)
-        await asyncio.to_thread(_finish, draft)
+        await asyncio.to_thread(_finish, draft, self._root)
         _relocate(draft, target)
+
+    def _complete(self, path: Path) -> bool:
+        """Whether a build was finished, and in this folder: programs in it name the interpreter by its path."""
+        try:
+            content = json.loads((path / _MANIFEST).read_text())
+        except (OSError, ValueError):
+            return False
+        return bool(content.get("root") == str(self._root.resolve()))
 
     def _wanted(self, image: str) -> str:
         """The directory name of the image that this Roost would build."""
@@ -266,7 +274,7 @@ def _left_out(folder: str, names: list[str]) -> set[str]:
     return set(names) & (_NOT_INSIDE if folder == str(_PACKAGE) else _CACHES)
 
 
-def _finish(environment: Path) -> None:
+def _finish(environment: Path, root: Path) -> None:
     """Defaults of Lab, and a mode that lets everybody read and nobody but us write."""
     overrides = environment / "share/jupyter/lab/settings"
     overrides.mkdir(parents=True, exist_ok=True)
@@ -277,7 +285,7 @@ def _finish(environment: Path) -> None:
     shell.unlink(missing_ok=True)
     shell.write_text(_BASHRC)
     (environment / _MANIFEST).unlink(missing_ok=True)
-    write_json(environment / _MANIFEST, _versions(environment))
+    write_json(environment / _MANIFEST, {**_versions(environment), "root": str(root.resolve())})
     for folder, folders, files in os.walk(environment):
         for name in (*folders, *files):
             path = os.path.join(folder, name)
@@ -308,9 +316,7 @@ def _rewrite(file: Path, content: bytes) -> None:
 def _relocate(draft: Path, target: Path) -> None:
     """Give the finished environment its name; scripts name the interpreter by its absolute path."""
     family = target.name.rsplit("-", 1)[0]
-    own_path = re.compile(
-        re.escape(f"{target.parent}/").encode() + rb"\.?" + re.escape(family).encode() + rb"-[0-9a-f]{8}"
-    )
+    own_path = re.compile(rb"/[^\s'\"=:]*/\.?" + re.escape(family).encode() + rb"-[0-9a-f]{8}")
     for script in (draft / "bin").iterdir():
         if script.is_file() and not script.is_symlink():
             content = script.read_bytes()

@@ -214,7 +214,8 @@ class Parents:
 
 
 def _bare_environment() -> dict[str, str]:
-    return {"PATH": os.environ.get("PATH", os.defpath), "LANG": "C.UTF-8", "HOME": "/nonexistent"}
+    # A home that nothing can be written to: what is imported there is imported for nobody.
+    return {"PATH": os.environ.get("PATH", os.defpath), "LANG": "C.UTF-8", "HOME": os.devnull}
 
 
 def _answers(path: Path) -> bool:

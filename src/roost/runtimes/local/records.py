@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -134,10 +135,9 @@ def load_all(settings: Settings) -> Iterator[Record]:
     if not settings.workloads.is_dir():
         return
     for path in settings.workloads.glob("*/*/instance.json"):
-        content = _read(path)
-        if content is not None:
-            content["ports"] = tuple(content["ports"])
-            yield Record(**content)
+        content = _read(path) or {}
+        with contextlib.suppress(KeyError, TypeError):
+            yield Record(**{**content, "ports": tuple(content["ports"])})
 
 
 def living_pid(at: Places) -> int:
