@@ -79,7 +79,8 @@ async def test_nothing_asks_for_news_or_updates(lab: LabServer) -> None:
 async def test_a_kernel_is_forked_and_listens_on_no_port(lab: LabServer) -> None:
     kernel = await lab.start_kernel()
     pid = int(await kernel.run("import os; print(os.getpid())"))
-    assert "parent lab" in Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " "), "it was executed, not forked"
+    title = Path(f"/proc/{pid}/cmdline").read_text().rstrip("\0")
+    assert title == f"roost-kernel {lab.workload.id}", "it was executed, not forked"
     # The one it has takes what its own subprocesses print, signed; it tells nobody anything.
     pipe = int(await kernel.run("import sys; print(sys.stdout.pub_thread._pipe_port)"))
     assert set(_tcp_listeners(pid)) <= {pipe}

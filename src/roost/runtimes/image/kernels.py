@@ -26,6 +26,7 @@ from jupyter_server.services.kernels.kernelmanager import ServerKernelManager
 from traitlets import Unicode, default
 
 from roost.runtimes.image.packages import add_user_packages
+from roost.runtimes.image.processes import set_title
 
 PARENT_SOCKET = "ROOST_KERNEL_PARENT"
 _LAUNCHER = "ipykernel_launcher"
@@ -56,8 +57,7 @@ def _serve(listener: socket.socket, alive: int) -> NoReturn:
     """Fork a kernel for each request; tell its pid, and later its exit status, on the request's connection."""
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    with contextlib.suppress(OSError):
-        Path("/proc/self/comm").write_text("kernel-parent")
+    set_title(f"roost-kernels {os.environ.get('ROOST_WORKLOAD', '')}")
     gc.freeze()
     waiting: dict[int, socket.socket] = {}
     wake_read, wake_write = socket.socketpair()
@@ -118,6 +118,7 @@ def _fork_kernel(
         for inherited in (*ours, connection, *waiting.values()):
             inherited.close()
         os.setsid()
+        set_title(f"roost-kernel {os.environ.get('ROOST_WORKLOAD', '')}")
         os.environ.clear()
         os.environ.update(request["environment"])
         os.chdir(request["directory"])

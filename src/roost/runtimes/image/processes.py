@@ -80,6 +80,17 @@ def boot_id() -> str:
         return ""
 
 
+def set_title(title: str) -> None:
+    """Have `ps` show what a forked process is now; it would show the command line of its parent for ever."""
+    with contextlib.suppress(OSError, ValueError, IndexError):
+        Path(PROC, "self/comm").write_text(title.split()[0][:15])
+        stat = Path(PROC, "self/stat").read_text()
+        start, end = (int(field) for field in stat[stat.rindex(")") + 2 :].split()[45:47])  # arg_start, arg_end
+        with Path(PROC, "self/mem").open("r+b", buffering=0) as memory:
+            memory.seek(start)
+            memory.write(title.encode()[: end - start - 1].ljust(end - start, b"\0"))
+
+
 def kill_all(pids: Iterable[int], number: int = signal.SIGKILL) -> None:
     """Signal each process that is still there and ours to signal."""
     for pid in pids:

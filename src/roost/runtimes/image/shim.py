@@ -25,7 +25,7 @@ from typing import Any, NoReturn
 from roost.runtimes.image.files import write_json
 from roost.runtimes.image.launch import Launch, Limits
 from roost.runtimes.image.packages import add_user_packages
-from roost.runtimes.image.processes import boot_id, descendants, kill_all, start_time
+from roost.runtimes.image.processes import boot_id, descendants, kill_all, set_title, start_time
 
 LOG_LIMIT_BYTES = 32 * 2**20
 GRACE_S = 10.0
@@ -39,8 +39,8 @@ _LOG_BURST_BYTES = 2**20  # a log that grew by so much is looked at again soon
 def run(launch: Launch) -> NoReturn:
     """Be the shim of one program; called in a freshly forked (or executed) process."""
     os.setsid()
-    _name("roost-shim")
     record = Path(launch.record)
+    set_title(f"roost-shim {_what(launch)}")
     lock = os.open(record / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -68,6 +68,10 @@ def run(launch: Launch) -> NoReturn:
     ended["peak_memory_bytes"] = watch.peak() or _watched_peak(record) or children.ru_maxrss * 1024
     write_json(record / "exit.json", ended)
     os._exit(0)
+
+
+def _what(launch: Launch) -> str:
+    return f"{launch.environment.get('ROOST_WORKLOAD', '')}/{Path(launch.record).name}"
 
 
 class _Stopping:
@@ -223,7 +227,7 @@ def _become_program(launch: Launch, stopping: _Stopping, shim: int) -> NoReturn:
         enter(launch)
         if os.getppid() != shim:
             os._exit(1)  # the shim was killed before we asked to be told
-        _name(launch.module.rsplit(".", 1)[-1] or "roost-program")
+        set_title(f"roost-{launch.module.rpartition('.')[2] or 'program'} {_what(launch)}")
         if launch.prefix or not launch.module:
             # A sandbox ends in exec: what was imported is lost, so the module is run by a new Python.
             module = (sys.executable, "-m", "roost.runtimes.image.run", launch.module) if launch.module else ()
@@ -354,11 +358,6 @@ def _protect_from_oom_killer() -> None:
 def _prctl(option: int, value: int) -> None:
     with contextlib.suppress(OSError, AttributeError):
         ctypes.CDLL(None, use_errno=True).prctl(option, value, 0, 0, 0)
-
-
-def _name(name: str) -> None:
-    with contextlib.suppress(OSError):
-        Path("/proc/self/comm").write_text(name[:15])
 
 
 if __name__ == "__main__":  # where forking from a pre-imported parent is impossible
