@@ -15,18 +15,20 @@ from roost.runtimes.local.runtime import LocalRuntime
 from roost.settings import Settings
 
 RuntimeFactory = Callable[[], Awaitable[Runtime]]
-LEVELS = ["fork", "exec", "bubblewrap"] if os.geteuid() == 0 else ["process", "exec"]
+LEVELS = ["fork", "exec", "sandbox", "bubblewrap"] if os.geteuid() == 0 else ["sandbox", "process", "exec"]
 
 
 @pytest.fixture(params=LEVELS)
 async def make_runtime(request: pytest.FixtureRequest, short_home: Path) -> AsyncIterator[RuntimeFactory]:
     """Makes started runtimes on one home: a second one is a new control plane after a crash of the first."""
-    isolation = request.param if request.param in ("bubblewrap", "process") else "auto"
+    levels = {"sandbox": "bubblewrap", "bubblewrap": "bubblewrap", "process": "process"}
+    isolation = levels.get(request.param, "auto")
     settings = Settings(home=short_home, isolation=isolation)
     made: list[Runtime] = []
 
     async def make() -> Runtime:
-        runtime = LocalRuntime(settings, fork=request.param != "exec")
+        sandboxed = None if request.param != "bubblewrap" else False
+        runtime = LocalRuntime(settings, fork=request.param != "exec", own_sandbox=sandboxed)
         await runtime.start()
         made.append(runtime)
         return runtime

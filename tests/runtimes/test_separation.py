@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import getpass
 import os
-import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -18,7 +18,6 @@ from tests.runtimes.conftest import (
     job,
     living_pid,
     settled,
-    started,
     text_of,
     workspace,
 )
@@ -27,17 +26,22 @@ from roost.model.names import IdKind
 from roost.model.workload import Port
 from roost.runtimes.base import Capability
 from roost.runtimes.image.processes import descendants
+from roost.runtimes.local.isolation import Level
 from roost.runtimes.local.runtime import LocalRuntime
-from roost.runtimes.local.sandbox import View, sandbox
+from roost.runtimes.local.sandbox import bubblewrap, view_of
+from roost.settings import Settings
 
 pytestmark = pytest.mark.image
-LEVELS = [level for level in ("user", "bubblewrap") if level != "user" or os.geteuid() == 0]
-LEVELS = [level for level in LEVELS if level != "bubblewrap" or shutil.which("bwrap")]
+LEVELS = ["user", "sandbox", "bubblewrap"] if os.geteuid() == 0 else ["sandbox"]
 
 
 @pytest.fixture(params=LEVELS)
 async def runtime(request: pytest.FixtureRequest, short_home: Path) -> AsyncIterator[LocalRuntime]:
-    made = await started(short_home, isolation=request.param)
+    isolation = "user" if request.param == "user" else "bubblewrap"
+    sandboxed = None if request.param != "bubblewrap" else False
+    made = LocalRuntime(Settings(home=short_home, isolation=isolation), own_sandbox=sandboxed)
+    await made.start()
+    await made.warm()
     yield made
     await ended(made)
 
@@ -168,6 +172,31 @@ async def test_nothing_is_gained_by_a_setuid_program(runtime: LocalRuntime) -> N
     assert r"CapEff:\t0000000000000000" in said
 
 
+async def test_the_user_id_has_a_name(runtime: LocalRuntime) -> None:
+    """Or ssh and git refuse to work."""
+    made = job("id", "-un")
+    await runtime.apply(made)
+    await settled(runtime, made.id)
+    await asyncio.sleep(0.5)
+    assert (await text_of(runtime, made.id)).strip() == ("roost" if os.geteuid() == 0 else getpass.getuser())
+
+
+async def test_what_is_hidden_cannot_be_uncovered(runtime: LocalRuntime) -> None:
+    if runtime.level is not Level.BUBBLEWRAP:
+        return  # nothing is hidden; rights of files separate people
+    secret = runtime.settings.home / "secret"
+    secret.write_text("x")
+    secret.chmod(0o644)
+    script = f"umount /tmp; umount -l /tmp; unshare -Urm sh -c 'umount -l /tmp; cat {secret}'; cat {secret}; echo done"
+    made = job("sh", "-c", script)
+    await runtime.apply(made)
+    await settled(runtime, made.id)
+    await asyncio.sleep(1)
+    said = await text_of(runtime, made.id)
+    assert said.endswith("done\n")
+    assert "x\n" not in said.replace("secret", "").splitlines(keepends=True)
+
+
 async def test_the_image_is_read_only(runtime: LocalRuntime) -> None:
     image = runtime.builder.path("default")
     said = await attack(runtime, f"open({str(image / 'bin/planted')!r}, 'w')")
@@ -187,8 +216,9 @@ async def test_the_home_of_one_owner_is_shared_by_their_workloads_only(runtime: 
 
 
 def test_a_sandbox_hides_what_belongs_to_people(tmp_path: Path) -> None:
-    words = sandbox(View(hides=(tmp_path,), reads=(), owns=(tmp_path / "own",)))
-    hidden = [words[number + 1] for number, word in enumerate(words) if word == "--tmpfs"]
-    assert {"/tmp", "/root"} <= set(hidden)
+    (tmp_path / "own").mkdir()
+    view = view_of(hides=(tmp_path,), reads=(), owns=(tmp_path / "own",))
+    assert {"/tmp", "/root"} <= set(view.hides)
+    words = bubblewrap(view)
     shown = words.index(str(tmp_path / "own"))
-    assert all(words.index(path) < shown for path in hidden), "own things come back after hiding"
+    assert all(words.index(path) < shown for path in view.hides), "own things come back after hiding"

@@ -18,12 +18,13 @@ from tests.runtimes.conftest import OTHER, OWNER, job
 from roost.model.errors import InvalidInput, Unavailable
 from roost.model.names import IdKind, new_id
 from roost.runtimes.image import files, packages, processes
-from roost.runtimes.image.launch import Launch, Limits
-from roost.runtimes.local import cgroups, records
+from roost.runtimes.image.launch import Launch, Limits, View
+from roost.runtimes.local import cgroups, isolation, records, sandbox
 from roost.runtimes.local.cgroups import ControlGroups
 from roost.runtimes.local.isolation import Level, active_level, isolation_report
 from roost.runtimes.local.launching import Surroundings, accounts, environment_of
 from roost.runtimes.local.owners import Owners
+from roost.runtimes.local.sandbox import why_no_own_sandbox
 from roost.runtimes.local.volumes import LocalDisks
 from roost.settings import Settings
 
@@ -40,9 +41,16 @@ VOLUME = new_id(IdKind.VOLUME, bytes(16))
     uid=st.integers(min_value=-1, max_value=2**31),
 )
 def test_a_launch_survives_its_journey(argv: list[str], environment: dict[str, str], join: list[str], uid: int) -> None:
-    limits = Limits(join=tuple(join))
+    limits, view = Limits(join=tuple(join)), View(hides=tuple(argv), reads=(), owns=tuple(join))
     launch = Launch(
-        record="/r", log="/l", argv=tuple(argv), environment=environment, directory="/", uid=uid, limits=limits
+        record="/r",
+        log="/l",
+        argv=tuple(argv),
+        environment=environment,
+        directory="/",
+        uid=uid,
+        limits=limits,
+        view=view if uid % 2 else None,
     )
     assert Launch.from_json(launch.to_json()) == launch
 
@@ -266,15 +274,22 @@ def test_a_home_that_others_cannot_pass_through_rules_user_ids_out(tmp_path: Pat
     assert refusal.value.hint
 
 
-def test_bubblewrap_that_is_missing_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_missing_for_sandboxes_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    monkeypatch.setattr(isolation, "why_no_own_sandbox", lambda: "user namespaces are off")
     with pytest.raises(Unavailable, match="Install bubblewrap"):
         active_level(Settings(home=tmp_path, isolation="bubblewrap"))
-    monkeypatch.setattr(os, "geteuid", lambda: 1000)
     level, why_not = active_level(Settings(home=tmp_path))
     assert level is Level.PROCESS
     assert "as root" in why_not
     assert "Install bubblewrap" in why_not
+
+
+def test_a_machine_that_allows_nothing_says_so() -> None:
+    assert why_no_own_sandbox() == ""
+    words = [sys.executable, "-I", "-S", "-c", "import sys; sys.exit('unshare: Operation not permitted')"]
+    assert "not permitted" in sandbox._why_not(words)
 
 
 # -- owners and volumes -----------------------------------------------------------------------------------------------

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,6 +22,15 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class View:
+    """What a sandboxed program sees: `reads` and `owns` over a machine whose `hides` are empty and rest read-only."""
+
+    hides: tuple[str, ...]
+    reads: tuple[str, ...]
+    owns: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Launch:
     """What to start. `module` runs inside this process (`main(argv)`); without one `argv` is executed."""
 
@@ -33,19 +43,26 @@ class Launch:
     uid: int = -1
     gid: int = -1
     accounts: str = ""  # directory of `passwd` and `group` that name the user id, where it has no name here
+    view: View | None = None  # a sandbox to enter
+    sandbox: int = 0  # for a command beside a program: the first process of the sandbox to join
     prefix: tuple[str, ...] = ()  # a sandbox to execute the program in
     limits: Limits = field(default_factory=Limits)
 
     def to_json(self) -> str:
         """One line for the parent."""
-        shallow = {f.name: getattr(self, f.name) for f in fields(self)}
-        return json.dumps({**shallow, "limits": {f.name: getattr(self.limits, f.name) for f in fields(Limits)}})
+        view = None if self.view is None else _shallow(self.view)
+        return json.dumps({**_shallow(self), "limits": _shallow(self.limits), "view": view})
 
     @staticmethod
     def from_json(text: str) -> Launch:
         """What `to_json` wrote."""
         content = json.loads(text)
-        limits = content.pop("limits")
+        limits, view = content.pop("limits"), content.pop("view")
         limits["join"] = tuple(limits["join"])
         content["argv"], content["prefix"] = tuple(content["argv"]), tuple(content["prefix"])
-        return Launch(limits=Limits(**limits), **content)
+        seen = None if view is None else View(**{name: tuple(paths) for name, paths in view.items()})
+        return Launch(limits=Limits(**limits), view=seen, **content)
+
+
+def _shallow(value: Launch | Limits | View) -> dict[str, Any]:
+    return {f.name: getattr(value, f.name) for f in fields(value)}

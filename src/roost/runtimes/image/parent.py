@@ -20,7 +20,7 @@ import threading
 from pathlib import Path
 from typing import NoReturn
 
-from roost.runtimes.image import shim
+from roost.runtimes.image import sandbox, shim
 from roost.runtimes.image.files import write_json
 from roost.runtimes.image.launch import Launch
 from roost.runtimes.image.processes import boot_id, start_time
@@ -143,6 +143,8 @@ def _beside(launch: Launch, descriptors: list[int]) -> NoReturn:
         os.set_inheritable(end, False)
     signal.set_wakeup_fd(wake_write)
     signal.signal(signal.SIGCHLD, lambda *_: None)
+    if launch.sandbox > 0:
+        sandbox.join(launch.sandbox)
     command = os.fork()
     if command == 0:
         signal.set_wakeup_fd(-1)

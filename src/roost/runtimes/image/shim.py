@@ -19,9 +19,11 @@ import signal
 import sys
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NoReturn
 
+from roost.runtimes.image import sandbox as sandboxes
 from roost.runtimes.image.files import write_json
 from roost.runtimes.image.launch import Launch, Limits
 from roost.runtimes.image.packages import add_user_packages
@@ -52,7 +54,9 @@ def run(launch: Launch) -> NoReturn:
     with contextlib.suppress(OSError):
         _protect_from_oom_killer()
     watch = _Watch(launch.limits)
-    write_json(record / "identity.json", {"pid": os.getpid(), "boot": boot_id(), "started": start_time(os.getpid())})
+    sandbox = _make_sandbox(launch)
+    identity = {"pid": os.getpid(), "boot": boot_id(), "started": start_time(os.getpid()), "sandbox": sandbox}
+    write_json(record / "identity.json", identity)
     shim = os.getpid()
     # A request to stop that comes while we fork must reach the program: Python forgets signals in a new child.
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
@@ -60,7 +64,7 @@ def run(launch: Launch) -> NoReturn:
     if program == 0:
         os.close(lock)
         watch.close()
-        _become_program(launch, stopping, shim)
+        _become_program(replace(launch, sandbox=sandbox), stopping, shim)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
     ended = _wait(program, stopping, watch, launch)
     _end_all(launch.limits)
@@ -68,6 +72,17 @@ def run(launch: Launch) -> NoReturn:
     ended["peak_memory_bytes"] = watch.peak() or _watched_peak(record) or children.ru_maxrss * 1024
     write_json(record / "exit.json", ended)
     os._exit(0)
+
+
+def _make_sandbox(launch: Launch) -> int:
+    """The first process of the program's sandbox; 0 for none, -1 where it cannot be made (the log says why)."""
+    if launch.view is None:
+        return 0
+    try:
+        return sandboxes.make(launch.view.hides, launch.view.reads, launch.view.owns)
+    except OSError as error:
+        sys.stderr.write(f"error: cannot make the sandbox: {error}\n")
+        return -1
 
 
 def _what(launch: Launch) -> str:
@@ -224,8 +239,10 @@ def _become_program(launch: Launch, stopping: _Stopping, shim: int) -> NoReturn:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
         signal.signal(signal.SIGINT, signal.default_int_handler)
         os.setpgid(0, 0)
+        if launch.sandbox < 0:
+            os._exit(1)
         enter(launch)
-        if os.getppid() != shim:
+        if os.getppid() not in (shim, 0):  # 0: the shim is outside the sandbox
             os._exit(1)  # the shim was killed before we asked to be told
         set_title(f"roost-{launch.module.rpartition('.')[2] or 'program'} {_what(launch)}")
         if launch.prefix or not launch.module:
@@ -264,6 +281,8 @@ def enter(launch: Launch) -> None:
     ceiling = launch.limits.open_files if hard == resource.RLIM_INFINITY else min(hard, launch.limits.open_files)
     resource.setrlimit(resource.RLIMIT_NOFILE, (ceiling, ceiling))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    if launch.sandbox > 0:
+        sandboxes.enter(launch.sandbox)
     if launch.accounts:
         show_accounts(Path(launch.accounts))
     if launch.uid >= 0:
@@ -271,6 +290,8 @@ def enter(launch: Launch) -> None:
         os.setgroups([])
         os.setresgid(launch.gid, launch.gid, launch.gid)
         os.setresuid(launch.uid, launch.uid, launch.uid)
+    if launch.view is not None:
+        sandboxes.drop_capabilities()
     _prctl(_PR_SET_NO_NEW_PRIVS, 1)
     # Both are reset when the user changes. Without a shim nobody keeps the limits, so the program ends with it;
     # a process that is not dumpable cannot read its own /proc.

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import os
-import shutil
-import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 
 from roost.model.errors import Unavailable
 from roost.runtimes.local.cgroups import ControlGroups, find_control_groups
 from roost.runtimes.local.images import reachable_by_all
+from roost.runtimes.local.sandbox import why_no_bubblewrap, why_no_own_sandbox
 from roost.settings import Settings
-
-_NOBODY = 65534
 
 
 class Level(StrEnum):
@@ -38,7 +36,7 @@ class IsolationReport:
 
 _WORDS = {
     Level.USER: "every person's programs run under a user id of their own.",
-    Level.BUBBLEWRAP: "every person's programs run in a sandbox of their own (bubblewrap).",
+    Level.BUBBLEWRAP: "every person's programs run in a sandbox of their own.",
     Level.PROCESS: "programs run as the user who started Roost: for one person only, invitations are off.",
 }
 
@@ -57,25 +55,28 @@ def isolation_report(settings: Settings) -> IsolationReport:
 
 def active_level(settings: Settings) -> tuple[Level, str]:
     """The level to use, and how to get a better one. Raises where the asked one is not to be had."""
-    problems = {
-        Level.USER: _why_no_user_level(settings),
-        Level.BUBBLEWRAP: _why_no_bubblewrap() or (_why_hidden(settings) if os.geteuid() == 0 else ""),
-        Level.PROCESS: "",
+    problems: dict[Level, Callable[[], str]] = {
+        Level.USER: lambda: _why_no_user_level(settings),
+        Level.BUBBLEWRAP: lambda: _why_no_sandbox(settings),
+        Level.PROCESS: lambda: "",
     }
     if settings.isolation != "auto":
         asked = Level(settings.isolation)
-        if problems[asked]:
+        if problem := problems[asked]():
             raise Unavailable(
-                f"Isolation {asked} is not possible here: {problems[asked]}",
+                f"Isolation {asked} is not possible here: {problem}",
                 subject=asked,
                 field="isolation",
                 hint="Use --isolation auto to take the best this machine has.",
             )
         return asked, "" if asked is not Level.PROCESS else "Start without --isolation process."
-    level = next(level for level, problem in problems.items() if not problem)
-    if level is Level.PROCESS:
-        return level, f"{problems[Level.USER]} {problems[Level.BUBBLEWRAP]}"
-    return level, ""
+    why_not: list[str] = []
+    for level, ask in problems.items():
+        problem = ask()
+        if not problem:
+            return level, " ".join(why_not) if level is Level.PROCESS else ""
+        why_not.append(problem)
+    raise AssertionError("the last level is always possible")
 
 
 def _why_no_user_level(settings: Settings) -> str:
@@ -91,19 +92,9 @@ def _why_hidden(settings: Settings) -> str:
     return ""
 
 
-def _why_no_bubblewrap() -> str:
-    if sys.platform != "linux":
-        return "bubblewrap needs Linux."
-    program = shutil.which("bwrap")
-    if program is None:
-        return "Install bubblewrap (apt-get install bubblewrap)."
-    probe = [program, "--ro-bind", "/", "/", "--dev", "/dev", "--proc", "/proc", "--unshare-pid", "true"]
-    # As root, owners have user ids here too: a sandboxed root would own the machine's files.
-    user = _NOBODY if os.geteuid() == 0 else None
-    done = subprocess.run(probe, capture_output=True, text=True, check=False, timeout=10, user=user, cwd="/")
-    if done.returncode != 0:
-        return f"bubblewrap does not work here: {done.stderr.strip()[:120]} (are user namespaces allowed?)"
-    return ""
+def _why_no_sandbox(settings: Settings) -> str:
+    hidden = _why_hidden(settings) if os.geteuid() == 0 else ""
+    return hidden or (why_no_bubblewrap() if why_no_own_sandbox() else "")
 
 
 def _limits_in_words(groups: ControlGroups | None) -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from roost.model.workload import Part, Program, Workload
-from roost.runtimes.image.launch import Launch, Limits
+from roost.runtimes.image.launch import Launch, Limits, View
 from roost.runtimes.local.parents import MODULES
 from roost.runtimes.local.records import Places, Record
 
@@ -21,6 +21,7 @@ class Surroundings:
     home: Path
     at: Places
     limits: Limits
+    view: View | None = None
     prefix: tuple[str, ...] = ()
 
 
@@ -36,6 +37,7 @@ def launch_of(workload: Workload, part: Part, record: Record, around: Surroundin
         uid=record.uid,
         gid=record.uid,
         accounts=str(around.at.accounts) if record.uid >= 0 else "",
+        view=around.view,
         prefix=around.prefix,
         limits=around.limits,
     )

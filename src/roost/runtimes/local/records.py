@@ -149,6 +149,11 @@ def living_pid(at: Places) -> int:
     return pid if start_time(pid) == content["started"] else 0
 
 
+def sandbox(at: Places) -> int:
+    """The pid of the first process of the instance's sandbox; 0 where it has none."""
+    return int((_read(at.record / "identity.json") or {}).get("sandbox", 0))
+
+
 def read_exit(at: Places) -> Exit | None:
     """How the instance ended, as its shim wrote it; None when it wrote nothing."""
     content = _read(at.record / "exit.json")

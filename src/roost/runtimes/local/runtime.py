@@ -18,7 +18,7 @@ from roost.model.lifecycle import Observed
 from roost.model.workload import Part, Program, Workload
 from roost.runtimes.base import Capability, ExecChunk, Usage
 from roost.runtimes.image.files import write_json, write_secrets
-from roost.runtimes.image.launch import Launch, Limits
+from roost.runtimes.image.launch import Launch, Limits, View
 from roost.runtimes.image.processes import descendants, kill_all
 from roost.runtimes.local import records
 from roost.runtimes.local.cgroups import find_control_groups
@@ -30,7 +30,7 @@ from roost.runtimes.local.launching import Surroundings, accounts, launch_of
 from roost.runtimes.local.owners import Owners
 from roost.runtimes.local.parents import Parents, can_fork
 from roost.runtimes.local.records import Record
-from roost.runtimes.local.sandbox import View, interpreter_of, sandbox
+from roost.runtimes.local.sandbox import bubblewrap, interpreter_of, view_of, why_no_own_sandbox
 from roost.runtimes.local.volumes import LocalDisks
 from roost.runtimes.local.watchdog import usage_of_trees, watch_memory
 from roost.settings import Settings
@@ -44,10 +44,17 @@ class LocalRuntime:
     """Implements `Runtime` with processes.
 
     `fork` False executes programs (where forking is impossible); `kernel_limits` False watches memory (where there
-    are no control groups). Both are found out unless they are given.
+    are no control groups); `own_sandbox` False has bubblewrap make sandboxes. All are found out unless given.
     """
 
-    def __init__(self, settings: Settings, *, fork: bool | None = None, kernel_limits: bool = True) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        fork: bool | None = None,
+        kernel_limits: bool = True,
+        own_sandbox: bool | None = None,
+    ) -> None:
         self.settings = settings
         self.isolation = isolation_report(settings)
         self.level = self.isolation.level
@@ -61,6 +68,9 @@ class LocalRuntime:
         self.capabilities = frozenset({Capability.EXEC, Capability.USAGE}) | (
             frozenset() if self.level is Level.PROCESS else {Capability.SEPARATES_PEOPLE}
         )
+        if own_sandbox is None:
+            own_sandbox = self.level is Level.BUBBLEWRAP and not why_no_own_sandbox()
+        self._own_sandbox = own_sandbox
         self._fork = can_fork() if fork is None else fork
         self._groups = find_control_groups(settings.instance) if kernel_limits else None
         self._parents = Parents(settings, fork=self._fork)
@@ -166,9 +176,15 @@ class LocalRuntime:
         limits = Limits(memory_bytes=record.memory_bytes)
         if self._groups is not None:
             limits = self._groups.make(record.group, record.memory_bytes, part.cpu_millis)
-        prefix = self._sandbox(record, home, at)
-        image = self.settings.images / record.build
-        around = Surroundings(image=image, home=home, at=at, limits=limits, prefix=prefix)
+        view = self._view(record, home, at)
+        around = Surroundings(
+            image=self.settings.images / record.build,
+            home=home,
+            at=at,
+            limits=limits,
+            view=view if self._own_sandbox else None,
+            prefix=bubblewrap(view) if view is not None and not self._own_sandbox else (),
+        )
         launch = launch_of(workload, part, record, around)
         # Kept for commands that are run beside the program; secrets are files, not part of it.
         beside = replace(launch, record="", log="", argv=(), module="")
@@ -176,16 +192,16 @@ class LocalRuntime:
         (at.record / "beside.json").chmod(0o600)
         return launch
 
-    def _sandbox(self, record: Record, home: Path, at: records.Places) -> tuple[str, ...]:
+    def _view(self, record: Record, home: Path, at: records.Places) -> View | None:
+        """What a program sees at a level with sandboxes."""
         if self.level is not Level.BUBBLEWRAP:
-            return ()
+            return None
         image = self.settings.images / record.build
-        view = View(
+        return view_of(
             hides=(self.settings.home, self.settings.sockets),
-            reads=(image, *interpreter_of(image), at.sockets.parent),
-            owns=(home, at.sockets, at.scratch),
+            reads=(image, *interpreter_of(image), at.sockets.parent, at.accounts),
+            owns=dict.fromkeys((home, at.sockets, at.scratch)),
         )
-        return sandbox(view)
 
     async def delete(self, id: str, *, grace_s: float = 10.0) -> None:
         """End all instances, politely first."""
@@ -282,7 +298,7 @@ class LocalRuntime:
         """Run a command inside an instance: same user, limits and environment."""
         held = self._one(id, part, 0, alive=True)
         content = json.loads((held.at.record / "beside.json").read_text())
-        launch = Launch.from_json(json.dumps({**content, "argv": list(argv)}))
+        launch = Launch.from_json(json.dumps({**content, "argv": list(argv), "sandbox": records.sandbox(held.at)}))
         async for chunk in run_beside(self._parents, held.record.build, launch, stdin, held.ended):
             yield chunk
 
