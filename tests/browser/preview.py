@@ -12,11 +12,11 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 from playwright.sync_api import sync_playwright
+from tests.browser.browsers import launch
+from tests.browser.samples import NOW, PAGES
 
 from roost.api.headers import CONTENT_SECURITY_POLICY
 from roost.web.render import assets
-from tests.browser.browsers import launch
-from tests.browser.samples import NOW, PAGES
 
 
 class Handler(BaseHTTPRequestHandler):

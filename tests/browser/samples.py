@@ -165,9 +165,13 @@ def use_charts(number: int = 0) -> list[charts.Chart]:
     start = NOW - timedelta(minutes=10)
     times = [start + timedelta(seconds=5 * n) for n in range(30, 121) if not 66 < n < 78]
     memory = [
-        charts.Point(at, GIB * (1.1 + 0.9 / (1 + math.exp(-(n - 40) / 3)) + 0.06 * math.sin(n))) for n, at in enumerate(times)
+        charts.Point(at, GIB * (1.1 + 0.9 / (1 + math.exp(-(n - 40) / 3)) + 0.06 * math.sin(n)))
+        for n, at in enumerate(times)
     ]
-    cpu = [charts.Point(at, max(1.0, 90 * abs(math.sin(n / 7)) * (1 if 20 < n < 60 else 0.08))) for n, at in enumerate(times)]
+    cpu = [
+        charts.Point(at, max(1.0, 90 * abs(math.sin(n / 7)) * (1 if 20 < n < 60 else 0.08)))
+        for n, at in enumerate(times)
+    ]
     return [charts.memory_chart(memory, 4 * GIB, start, NOW), charts.cpu_chart(cpu, 2, start, NOW)]
 
 
@@ -179,7 +183,9 @@ def workload_page(item: WorkloadView, tab: str = "overview", **changes: Any) -> 
     events = [
         EventView(at=NOW - timedelta(seconds=9), text="Running", detail="JupyterLab answers.", phase=Phase.RUNNING),
         EventView(at=NOW - timedelta(seconds=10), text="Started", phase=Phase.STARTING, actor="Ada Lovelace"),
-        EventView(at=NOW - timedelta(minutes=50), text="Stopped", detail="Stopped after 4 h without use.", phase=Phase.STOPPED),
+        EventView(
+            at=NOW - timedelta(minutes=50), text="Stopped", detail="Stopped after 4 h without use.", phase=Phase.STOPPED
+        ),
         EventView(at=NOW - timedelta(hours=5), text="Renamed", detail="Renamed from notebook.", actor="Ada Lovelace"),
     ]
     log = "".join(
@@ -205,7 +211,13 @@ def workload_page(item: WorkloadView, tab: str = "overview", **changes: Any) -> 
         default_idle_s=4 * 3600,
         max_workers=12,
     )
-    tabs = [("overview", "Overview"), ("logs", "Logs"), ("events", "Events"), ("access", "Access"), ("settings", "Settings")]
+    tabs = [
+        ("overview", "Overview"),
+        ("logs", "Logs"),
+        ("events", "Events"),
+        ("access", "Access"),
+        ("settings", "Settings"),
+    ]
     return page(
         "workload.html",
         item.name,
@@ -231,14 +243,19 @@ def create_view(kind: Kind = Kind.WORKSPACE, **changes: Any) -> CreateView:
 def home(count: int) -> str:
     workspaces = [workload(n, mine=True, owner_name="Ada Lovelace") for n in range(count)]
     clusters = [workload(n, kind=Kind.CLUSTER, name=name) for n, name in ((1, "churn-workers"), (3, "nightly"))][:count]
-    soon = [replace(w, stops_at=NOW + timedelta(minutes=18), idle_why="Idle for 3 h 42 min; stops in 18 min.") for w in workspaces[1:2]]
+    soon = [
+        replace(w, stops_at=NOW + timedelta(minutes=18), idle_why="Idle for 3 h 42 min; stops in 18 min.")
+        for w in workspaces[1:2]
+    ]
     running = [w for w in workspaces if w.phase is Phase.RUNNING]
     line = Running(
         running=len(running),
         starting=sum(w.phase is Phase.STARTING for w in workspaces),
         eks_usd=sum((w.eks_usd or Decimal(0) for w in running), Decimal(0)),
     )
-    view = HomeView(workspaces=workspaces[:9], clusters=clusters, running=line, stopping_soon=soon, more=max(0, count - 9))
+    view = HomeView(
+        workspaces=workspaces[:9], clusters=clusters, running=line, stopping_soon=soon, more=max(0, count - 9)
+    )
     return page("home.html", "Home", frame("home"), home=view, templates=TEMPLATES)
 
 
@@ -264,18 +281,30 @@ def volume(number: int, **changes: Any) -> VolumeView:
 
 def volumes(count: int) -> str:
     kept = [volume(n) for n in range(count)]
-    bin = [volume(n, deleted_at=NOW - timedelta(hours=9 * n), keep_until=NOW + timedelta(days=6)) for n in range(4, 4 + count // 2)]
+    bin = [
+        volume(n, deleted_at=NOW - timedelta(hours=9 * n), keep_until=NOW + timedelta(days=6))
+        for n in range(4, 4 + count // 2)
+    ]
     return page("volumes.html", "Volumes", frame("volumes"), kept=kept, deleted=bin, keep_words="7 d")
 
 
 def people(**changes: Any) -> str:
     names = ("Ada Lovelace", "Grace Hopper", "Søren Åkesson", "ماريا", "王秀英")
     everybody = [
-        PersonView(id=f"pe-{n}", name=name, administrator=n < 2, disabled=n == 3, me=n == 0, created_at=NOW - timedelta(days=9 * n))
+        PersonView(
+            id=f"pe-{n}",
+            name=name,
+            administrator=n < 2,
+            disabled=n == 3,
+            me=n == 0,
+            created_at=NOW - timedelta(days=9 * n),
+        )
         for n, name in enumerate(names)
     ]
     soon = NOW + timedelta(days=5)
-    open_links = [InvitationView(id="iv-1", administrator=False, hint="kim@example.org", created_at=NOW, expires_at=soon)]
+    open_links = [
+        InvitationView(id="iv-1", administrator=False, hint="kim@example.org", created_at=NOW, expires_at=soon)
+    ]
     view = PeopleView(people=everybody, invitations=open_links, isolation=APART)
     return page("people.html", "People", frame("people"), view=replace(view, **changes))
 
@@ -285,7 +314,9 @@ def settings(**changes: Any) -> str:
     phone = "Mozilla/5.0 (iPhone; CPU iPhone OS 19_0 like Mac OS X) AppleWebKit/605.1.15 Version/19.0 Safari/604.1"
     sessions = [
         SessionView(id="sn-1", agent=chrome, address="127.0.0.1", seen_at=NOW, created_at=NOW, current=True),
-        SessionView(id="sn-2", agent=phone, address="10.0.0.7", seen_at=NOW - timedelta(hours=3), created_at=NOW, current=False),
+        SessionView(
+            id="sn-2", agent=phone, address="10.0.0.7", seen_at=NOW - timedelta(hours=3), created_at=NOW, current=False
+        ),
     ]
     tokens = [
         TokenView(id="tk-1", name="ci", beginning="rst_9fJ2", scopes=["read", "workspaces"], created_at=NOW, expires_at=NOW + timedelta(days=21)),
@@ -369,7 +400,7 @@ PAGES: Mapping[str, Callable[[], str]] = {
     "cluster": lambda: workload_page(workload(1, kind=Kind.CLUSTER, name="churn-workers", stops_at=NOW + timedelta(minutes=20), idle_why="No client for 10 min; stops in 20 min.")),
     "create": lambda: create(create_view()),
     "create-cluster": lambda: create(create_view(Kind.CLUSTER)),
-    "create-error": lambda: create(create_view(problem=Problem("There is a workspace named 'churn' already.", "Choose another name.", "name"), name="churn")),
+    "create-error": lambda: create(create_view(problem=Problem(message="There is a workspace named 'churn' already.", hint="Choose another name.", field="name"), name="churn")),
     "starting": starting,
     "volumes": lambda: volumes(5),
     "volumes-empty": lambda: volumes(0),
@@ -382,10 +413,10 @@ PAGES: Mapping[str, Callable[[], str]] = {
     "machine": lambda: machine(4, APART),
     "machine-empty": lambda: machine(0, TOGETHER),
     "sign-in": sign_in,
-    "sign-in-error": lambda: sign_in(problem=Problem("The name or the password is wrong.", "Check both; an administrator can send a new link if the password is lost."), name="ada"),
+    "sign-in-error": lambda: sign_in(problem=Problem(message="The name or the password is wrong.", hint="Check both; an administrator can send a new link if the password is lost."), name="ada"),
     "join": join,
     "join-first": lambda: join(purpose="first"),
-    "join-error": lambda: join(problem=Problem("The password has 4 characters; at least 10 are needed.", "A sentence of four or five words is long, and easy to remember.", "password"), name="kim"),
+    "join-error": lambda: join(problem=Problem(message="The password has 4 characters; at least 10 are needed.", hint="A sentence of four or five words is long, and easy to remember.", field="password"), name="kim"),
     "error-404": lambda: error(404, "There is nothing at this address", "It may have been deleted, or the link is incomplete."),
     "error-403": lambda: error(403, "This is for administrators", "Ask one of them."),
     "error-500": lambda: error(500, "The platform failed unexpectedly", "Try again; if it stays, show the log of the control plane to whoever runs it.", action="Try again", href=""),

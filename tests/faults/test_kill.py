@@ -12,7 +12,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-
 from tests.harness import Platform, eventually, platform, processes_of
 from tests.jupyter import Counter, Lab
 

@@ -6,12 +6,12 @@ import time
 from pathlib import Path
 
 import pytest
+from tests.store.making import file_of
 
 from roost.model.errors import RoostError, Unavailable
 from roost.settings import Settings
 from roost.store import database, instance
 from roost.store.database import Store, open_store
-from tests.store.making import file_of
 
 
 def put(store: Store, name: str, value: object) -> None:

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 from alembic import command
 from alembic.script import ScriptDirectory
+from tests.store.making import file_of
 
 from roost.model.errors import Unavailable
 from roost.store.database import Store, database_url, open_store
 from roost.store.schema import HEAD, alembic_config
-from tests.store.making import file_of
 
 
 def schema(path: Path) -> dict[str, str]:
@@ -23,7 +23,9 @@ def schema(path: Path) -> dict[str, str]:
         columns[f"{name} columns"] = str(connection.execute(f"PRAGMA table_info({name})").fetchall())
         columns[f"{name} foreign"] = str(sorted(connection.execute(f"PRAGMA foreign_key_list({name})").fetchall()))
     connection.close()
-    indexes = {name: " ".join(sql.split()) for name, sql in found.items() if sql.startswith("CREATE") and "INDEX" in sql}
+    indexes = {
+        name: " ".join(sql.split()) for name, sql in found.items() if sql.startswith("CREATE") and "INDEX" in sql
+    }
     marks = {name: ("WITHOUT ROWID" in sql, "AUTOINCREMENT" in sql) for name, sql in found.items()}
     everything = {**columns, **indexes, **{f"{name} marks": str(value) for name, value in marks.items()}}
     return {name: value for name, value in everything.items() if "alembic" not in name}

@@ -1,4 +1,4 @@
-"""The static files, read once: style sheets joined to one, everything compressed, under an address that names its content.
+"""The static files, read once: style sheets joined to one, all compressed, under an address that names the content.
 
 `/static/<hash>/name` never changes and is kept for a year; the hash covers all files, so modules may import each
 other by relative names. Any other address is not there.
