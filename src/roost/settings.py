@@ -8,12 +8,14 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, get_type_hints
 
+from roost.model import nearest
 from roost.model.errors import InvalidInput
 
 ENVIRONMENT_PREFIX = "ROOST_"
@@ -171,30 +173,32 @@ def _file(path: Path) -> dict[str, Any]:
         return {}
     try:
         content = tomllib.loads(path.read_text())
-    except tomllib.TOMLDecodeError as error:
+    except OSError as error:
+        raise InvalidInput(f"The settings file cannot be read: {error.strerror}.", subject=str(path)) from None
+    except ValueError as error:  # not TOML, or not even UTF-8
         raise InvalidInput(f"The settings file is not valid TOML: {error}.", subject=str(path)) from None
     for key in content:
-        if key not in FIELDS or key == "home":
+        if key not in _IN_FILE:
             raise InvalidInput(
-                f"Unknown setting {key!r}.",
-                subject=str(path),
-                field=key,
-                hint=f"Valid settings: {', '.join(FIELDS)}.",
+                f"Unknown setting {key!r}.", subject=str(path), field=key, hint=nearest.hint(key, _IN_FILE)
             )
     return content
 
 
 def _convert(name: str, value: Any, wanted: Any) -> Any:
+    """A value as a flag, a variable or the file gives it, as the type of the setting."""
     try:
         if wanted is bool:
             return _boolean(value)
         if wanted is int:
-            return int(value)
-        if wanted in (Path, Path | None):
-            return Path(value).expanduser().absolute()
-        return str(value)
+            return _integer(value)
+        if not isinstance(value, str | Path) or not str(value):
+            raise ValueError(value)
+        return str(value) if wanted is str else Path(value).expanduser().absolute()
     except ValueError:
-        raise InvalidInput(f"Setting {name} is {value!r}; expected {wanted.__name__}.", field=name) from None
+        raise InvalidInput(
+            f"Setting {name} is {value!r}.", field=name, hint=f"Use {_EXPECTED.get(wanted, 'a path')}."
+        ) from None
 
 
 def _plain(value: Any) -> Any:
@@ -219,25 +223,47 @@ def _boolean(value: Any) -> bool:
     return words[str(value).lower()]
 
 
+def _integer(value: Any) -> int:
+    if isinstance(value, bool | float):
+        raise ValueError(value)
+    return int(value)
+
+
 def _check(settings: Settings) -> None:
     if not 1 <= settings.port <= 65535:
         raise InvalidInput(f"Port {settings.port} is not a port.", field="port", hint="Use 1 to 65535.")
     for name, valid in _CHOICES.items():
         value = getattr(settings, name)
         if value not in valid:
-            raise InvalidInput(f"Setting {name} is {value!r}.", field=name, hint=f"Valid: {', '.join(valid)}.")
-    needs_tls = settings.host not in LOOPBACK and not settings.behind_tls_proxy
-    if needs_tls and (settings.tls_cert is None or settings.domain == "localhost"):
+            raise InvalidInput(f"Setting {name} is {value!r}.", field=name, hint=nearest.hint(value, valid))
+    for name in ("workspace_idle_s", "cluster_idle_s", "keep_deleted_s"):
+        if (value := getattr(settings, name)) < 0:
+            raise InvalidInput(f"Setting {name} is {value}.", field=name, hint="Use 0 for never, or seconds.")
+    _check_reach(settings)
+
+
+def _check_reach(settings: Settings) -> None:
+    """Off loopback people come over a network: they need a name to type, and TLS."""
+    if len(settings.domain) > 200 or not _DOMAIN.fullmatch(settings.domain):
+        raise InvalidInput(
+            f"Setting domain is {settings.domain!r}.",
+            field="domain",
+            hint="Use a name such as data.example.org: lower-case letters, digits, hyphens and dots.",
+        )
+    if settings.tls_key is not None and settings.tls_cert is None:
+        raise InvalidInput("There is a tls_key without a tls_cert.", field="tls_key", hint="Add --tls-cert.")
+    tls = settings.behind_tls_proxy or settings.tls_cert is not None
+    if settings.host not in LOOPBACK and not (tls and settings.domain != "localhost"):
         raise InvalidInput(
             f"Listening on {settings.host} needs a domain and a certificate.",
             field="host",
             hint="Add --domain and --tls-cert, or --behind-tls-proxy with --domain, or use --host 127.0.0.1.",
         )
-    for name in ("workspace_idle_s", "cluster_idle_s", "keep_deleted_s"):
-        if getattr(settings, name) < 0:
-            raise InvalidInput(f"Setting {name} is negative.", field=name, hint="Use 0 for never, or seconds.")
 
 
+_DOMAIN = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*")
+_EXPECTED = {bool: "true or false", int: "a whole number", str: "a text"}
+_IN_FILE = tuple(name for name in FIELDS if name != "home")  # the file is in the home, so it cannot name it
 _CHOICES = {
     "runtime": ("local",),
     "isolation": ("auto", "user", "bubblewrap", "process"),
