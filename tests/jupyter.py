@@ -67,13 +67,15 @@ class Kernel:
         """The websocket, opened when it is not."""
         if self.connection is None:
             plain = socket.create_connection(("127.0.0.1", self.lab.port), timeout=10)
-            self.connection = connect(
+            opening = connect(
                 f"ws://{self.lab.host}/api/kernels/{self.id}/channels?session_id={self.session}",
                 sock=plain,
                 additional_headers={"Authorization": f"Bearer {self.lab.token}"},
                 open_timeout=20,
                 max_size=None,
+                max_queue=None,  # a paused reader would not see the end of a close
             )
+            self.connection = opening.__enter__()  # `close` is the other end: it lives longer than a block
         return self.connection
 
     def close(self) -> None:
@@ -136,34 +138,44 @@ class Counter:
     def begin(self, code: str) -> None:
         self.kernel.send(code)
 
-    def advance(self, within_s: float, *, may_reconnect: bool) -> int:
-        """Wait for a number higher than all before; it must never go back."""
+    def advance(self, within_s: float) -> int:
+        """Wait for a number higher than all before over the same websocket; the count must never go back."""
         start, deadline = self.value, time.monotonic() + within_s
         while time.monotonic() < deadline:
             try:
                 for message in self.kernel.messages(min(1.0, within_s)):
-                    if message["msg_type"] == "error":
-                        raise AssertionError("\n".join(message["content"]["traceback"]))
-                    if message["msg_type"] == "stream":
-                        for word in message["content"]["text"].split():
-                            number = int(word)
-                            assert number > self.value, f"the counter went back from {self.value} to {number}"
-                            self.value = number
-                        if self.value > start:
-                            return self.value
+                    self._take(message)
+                    if self.value > start:
+                        return self.value
             except (ConnectionClosed, OSError) as error:
-                if not may_reconnect:
-                    raise AssertionError(f"the websocket was closed: {error}") from None
-                self.kernel.connection = None
-                self.reconnects += 1
-                self._reopen(deadline)
+                raise AssertionError(f"the websocket was closed: {error}") from None
         raise AssertionError(f"the counter stood still at {self.value} for {within_s} s")
 
-    def _reopen(self, deadline: float) -> None:
-        while time.monotonic() < deadline:
+    def reconnect(self, within_s: float) -> None:
+        """Read what came before the websocket was closed, as it must be by now, and open another one."""
+        deadline = time.monotonic() + within_s
+        try:
+            for message in self.kernel.messages(within_s):
+                self._take(message)
+        except (ConnectionClosed, OSError):
+            self.kernel.connection = None
+        assert self.kernel.connection is None, "the websocket is still open"
+        self.reconnects += 1
+        while True:
             try:
                 self.kernel.open()
             except Exception:
-                time.sleep(0.05)
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.02)
             else:
                 return
+
+    def _take(self, message: dict[str, Any]) -> None:
+        if message["msg_type"] == "error":
+            raise AssertionError("\n".join(message["content"]["traceback"]))
+        if message["msg_type"] == "stream":
+            for word in message["content"]["text"].split():
+                number = int(word)
+                assert number > self.value, f"the counter went back from {self.value} to {number}"
+                self.value = number

@@ -15,6 +15,8 @@ import pytest
 from tests.harness import Platform, eventually, platform, processes_of
 from tests.jupyter import Counter, Lab
 
+from roost.settings import Settings
+
 ROUNDS = int(os.environ.get("ROOST_KILL_ROUNDS", "200"))
 SEED = int(os.environ.get("ROOST_KILL_SEED", str(random.SystemRandom().randrange(10**6))))
 
@@ -34,6 +36,8 @@ for number in itertools.count(1):
     time.sleep(0.05)
 """
 VICTIMS = ("control", "dataplane", "supervisor", "parents")
+OWN = {"control": "roost.control", "dataplane": "roost.dataplane", "up": "roost up "}
+PARENT = "runtimes.image.parent"
 
 
 @pytest.fixture
@@ -43,38 +47,41 @@ def running(short_home: Path, default_image: object) -> Iterator[Platform]:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(1500)
+@pytest.mark.timeout(900)
 def test_nothing_is_lost_when_any_process_is_killed(running: Platform) -> None:
     print(f"ROOST_KILL_SEED={SEED}")
     dice = random.Random(SEED)
     created = running.cli_json("workspace", "create", "under fire", "--wait")
     lab = Lab(created["url"], running.token)
-    eventually(lambda: lab.request("GET", "/api/status")[0] == 200, what="JupyterLab")
-    plain, dask = Counter(lab.start_kernel()), Counter(lab.start_kernel())
-    plain.begin(COUNT)
-    dask.begin(COUNT_WITH_DASK)
-    plain.advance(30, may_reconnect=False)
-    dask.advance(60, may_reconnect=False)
-    expected = _workload_processes(running)
-    sockets = _sockets(running)
+    counters = [Counter(lab.start_kernel()), Counter(lab.start_kernel())]
+    for counter, code in zip(counters, (COUNT, COUNT_WITH_DASK), strict=True):
+        counter.begin(code)
+    for counter in counters:
+        counter.advance(60)
+    intended = _intended(running)
+    processes, sockets, files = _workload_processes(running), _sockets(running), _open_files(running)
 
     hits: Tally[str] = Tally()
-    for _ in range(ROUNDS):
+    for number in range(ROUNDS):
         victim = dice.choice(VICTIMS)
         time.sleep(dice.random() * 0.2)
         hits[victim] += _kill(running, victim)
-        # Only the death of the data plane itself may close a websocket.
-        may_reconnect = victim == "dataplane"
-        plain.advance(20, may_reconnect=may_reconnect)
-        dask.advance(60, may_reconnect=may_reconnect)
+        for counter in counters:
+            if victim == "dataplane":  # its death, and only its, closes websockets
+                counter.reconnect(20)
+            try:
+                counter.advance(20)
+            except AssertionError as error:
+                raise AssertionError(f"round {number}, {victim} killed, seed {SEED}: {error}") from None
         running.wait_healthy()
     assert all(hits[victim] for victim in VICTIMS), hits
-    print(f"killed {dict(hits)}; counters {plain.value} and {dask.value}; reconnects {plain.reconnects}")
+    print(f"killed {dict(hits)}; counters {[counter.value for counter in counters]}")
 
-    eventually(lambda: _workload_processes(running) == expected, what="the same workload processes")
+    assert _intended(running) == intended
+    eventually(lambda: _workload_processes(running) == processes, what="the same workload processes")
     eventually(lambda: _sockets(running) == sockets, what="no socket left behind")
-    eventually(lambda: _platform_processes(running) == {"control": 1, "dataplane": 1, "up": 1}, what="one of each")
-    _assert_no_descriptor_leak(running, plain, dask)
+    eventually(lambda: _platform_processes(running) == dict.fromkeys(OWN, 1), what="one of each")
+    _assert_no_descriptor_leaked(running, counters, files)
 
 
 def _kill(up: Platform, victim: str) -> int:
@@ -85,48 +92,63 @@ def _kill(up: Platform, victim: str) -> int:
         up.process.wait()
         up.start(within_s=30)
         return 1
-    if victim in ("control", "dataplane"):
-        pids = [pid for module, pid in up.children().items() if module.endswith(victim)]
+    if victim == "parents":
+        pids = [pid for pid, command in processes_of(up.home).items() if PARENT in command]
     else:
-        pids = [pid for pid, command in processes_of(up.home).items() if "runtimes.image.parent" in command]
+        pids = [pid for module, pid in up.children().items() if module.endswith(victim)]
     for pid in pids:
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
     return bool(pids)
 
 
+def _intended(up: Platform) -> list[tuple[str, str, str, object]]:
+    """What people are told should run, and does."""
+    listed = [item for kind in ("workspace", "cluster") for item in up.cli_json(kind, "list")["items"]]
+    return [(item["id"], item["name"], item["phase"], item.get("workers")) for item in listed]
+
+
 def _workload_processes(up: Platform) -> set[int]:
     """Pids of everything that runs for people: not the platform's own, not pre-imported parents."""
-    own = ("roost.control", "roost.dataplane", "roost up", "runtimes.image.parent")
+    own = (*OWN.values(), PARENT)
     return {pid for pid, command in processes_of(up.home).items() if not any(word in command for word in own)}
 
 
 def _platform_processes(up: Platform) -> dict[str, int]:
     tally: Tally[str] = Tally()
     for command in processes_of(up.home).values():
-        for name, word in (("control", "roost.control"), ("dataplane", "roost.dataplane"), ("up", "roost up ")):
+        for name, word in OWN.items():
             tally[name] += word in command
     return {name: number for name, number in tally.items() if number}
 
 
 def _sockets(up: Platform) -> set[str]:
-    from roost.settings import Settings
-
     return {str(path) for path in Settings(home=up.home).sockets.rglob("*") if path.is_socket()}
 
 
+def _open_files(up: Platform) -> dict[int, int]:
+    """How many files and sockets every process of a workload holds."""
+    return {pid: len(list(Path(f"/proc/{pid}/fd").iterdir())) for pid in _workload_processes(up)}
+
+
 def _descriptors(up: Platform) -> dict[str, int]:
-    return {module: len(list(Path(f"/proc/{pid}/fd").iterdir())) for module, pid in up.children().items()}
+    assert up.process is not None
+    pids = {**up.children(), "supervisor": up.process.pid}
+    return {module: len(list(Path(f"/proc/{pid}/fd").iterdir())) for module, pid in pids.items()}
 
 
-def _assert_no_descriptor_leak(up: Platform, plain: Counter, dask: Counter) -> None:
-    """Fifty websockets opened and closed leave the platform with the descriptors it had."""
+def _assert_no_descriptor_leaked(up: Platform, counters: list[Counter], files: dict[int, int]) -> None:
+    """Fifty websockets opened and closed leave the platform, and all the kills the workloads, as they were."""
     before = _descriptors(up)
     for _ in range(25):
-        for counter in (plain, dask):
+        for counter in counters:
             counter.kernel.close()
             counter.kernel.open()
     eventually(
         lambda: all(count <= before[module] + 3 for module, count in _descriptors(up).items()),
         what=f"no descriptor leaked beyond {before}",
+    )
+    eventually(
+        lambda: all(count <= files[pid] + 5 for pid, count in _open_files(up).items()),
+        what=f"no descriptor of a workload leaked beyond {files}",
     )
