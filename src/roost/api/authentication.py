@@ -7,6 +7,7 @@ needs is in the permission table and nowhere else; a route that is not in it ref
 
 from __future__ import annotations
 
+import hmac
 from dataclasses import dataclass
 
 from fastapi import Request
@@ -14,14 +15,15 @@ from fastapi import Request
 from roost.control.platform import Platform
 from roost.model.access import RULES, Caller, Role, Rule, allowed
 from roost.model.errors import Forbidden, InvalidInput, NotFound, NotSignedIn
-from roost.model.tickets import hash_secret, session_cookie
+from roost.model.tickets import hash_secret, internal_signature, session_cookie
 from roost.services import sessions, tokens
 from roost.services.sessions import Client
-from roost.services.workloads import By
+from roost.services.workloads import By, missing
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 CSRF_HEADER = "x-roost-csrf"
 CSRF_FIELD = "csrf"
+INTERNAL_HEADER = "x-roost-internal"
 FORM_TYPE = "application/x-www-form-urlencoded"
 _BEARER = "bearer "
 
@@ -38,6 +40,9 @@ class Identity:
 async def authorise(request: Request) -> None:
     """Find out who asks and refuse what the permission table does not admit. A dependency of every route."""
     rule = rule_of(request)
+    if rule.internal:
+        _check_signature(request)
+        return
     caller, session_key = await _caller(request)
     request.state.identity = Identity(caller, rule, session_key)
     if request.method not in SAFE_METHODS and not _has_bearer(request):
@@ -92,9 +97,7 @@ def check_owner(request: Request, owner: str, what: str, reference: str) -> None
     """Refuse somebody else's thing as if it did not exist: who may not see it learns nothing about it."""
     identity = identity_of(request)
     if not allowed(identity.rule, identity.caller, owner):
-        raise NotFound(
-            f"There is no {what} {reference!r}.", subject=reference, hint=f"`roost {what} list` shows yours."
-        )
+        raise missing(what, reference)
 
 
 def owner_filter(request: Request, owner: str | None) -> str | None:
@@ -132,9 +135,12 @@ def own_origins(platform: Platform) -> frozenset[str]:
 
 def session_secret(request: Request) -> str:
     """The secret in the session cookie, "" where there is none."""
-    instance = platform_of(request).settings.instance
-    cookies = request.cookies
-    return cookies.get(session_cookie(instance, True)) or cookies.get(session_cookie(instance, False)) or ""
+    settings = platform_of(request).settings
+    prefixed = request.cookies.get(session_cookie(settings.instance, True))
+    # Without the prefix a workload's page could set it for its parent domain: only plain loopback goes without.
+    if prefixed or settings.secure:
+        return prefixed or ""
+    return request.cookies.get(session_cookie(settings.instance, False)) or ""
 
 
 async def _caller(request: Request) -> tuple[Caller | None, str]:
@@ -158,6 +164,13 @@ async def _caller(request: Request) -> tuple[Caller | None, str]:
 
 def _has_bearer(request: Request) -> bool:
     return request.headers.get("authorization", "")[: len(_BEARER)].lower() == _BEARER
+
+
+def _check_signature(request: Request) -> None:
+    """Admit the platform's own processes; to everybody else the address does not exist."""
+    given = request.headers.get(INTERNAL_HEADER, "").encode("utf-8", "replace")
+    if not hmac.compare_digest(given, internal_signature(platform_of(request).ticket_key).encode()):
+        raise NotFound("There is nothing at this address.", hint="Check the address; the API is below /api/v1/.")
 
 
 async def _check_own_page(request: Request, caller: Caller | None) -> None:
