@@ -21,7 +21,9 @@ def schema(path: Path) -> dict[str, str]:
     columns = {}
     for name in [row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]:
         columns[f"{name} columns"] = str(connection.execute(f"PRAGMA table_info({name})").fetchall())
-        columns[f"{name} foreign"] = str(sorted(connection.execute(f"PRAGMA foreign_key_list({name})").fetchall()))
+        # Without the numbers SQLite gives them: they follow the order in which they were written.
+        keys = [row[2:] for row in connection.execute(f"PRAGMA foreign_key_list({name})")]
+        columns[f"{name} foreign"] = str(sorted(keys))
     connection.close()
     indexes = {
         name: " ".join(sql.split()) for name, sql in found.items() if sql.startswith("CREATE") and "INDEX" in sql

@@ -10,6 +10,7 @@ from fastapi import Depends, FastAPI
 from roost import __version__
 from roost.api.authentication import authorise, json_only
 from roost.api.headers import SecurityHeaders
+from roost.api.limits import Limits
 from roost.api.problems import add_problem_handlers
 from roost.api.routes import inside, people, platform, streams, workloads
 from roost.control.platform import Platform, now_us
@@ -53,6 +54,7 @@ def create_app(
         dependencies=[Depends(authorise)],
     )
     app.state.platform = control
+    app.add_middleware(Limits)
     app.add_middleware(SecurityHeaders, secure=settings.secure)
     add_problem_handlers(app)
     guarded = [Depends(json_only)]

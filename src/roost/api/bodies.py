@@ -12,22 +12,15 @@ from fastapi import Request
 from roost.model.errors import InvalidInput
 from roost.model.nearest import hint
 from roost.services.workloads import Retry
-
-LIMIT_BYTES = 4 * 2**20
-_KEY_LENGTH = 200
+from roost.store.idempotency import KEY_LIMIT
 
 
 async def body_of(request: Request, *, allowed: Collection[str] | None = None) -> dict[str, Any]:
     """The JSON object of the body ({} when there is none); keys outside of `allowed` are errors."""
     raw = await request.body()
-    if len(raw) > LIMIT_BYTES:
-        raise InvalidInput("The body is too large.", field="body", hint=f"At most {LIMIT_BYTES >> 20} MB.")
     if not raw.strip():
         return {}
-    try:
-        content = json.loads(raw)
-    except ValueError:
-        raise InvalidInput("The body is not valid JSON.", field="body", hint="Send one JSON object.") from None
+    content = _parsed(raw)
     if not isinstance(content, dict):
         raise InvalidInput("The body is not an object.", field="body", hint="Send one JSON object.")
     if allowed is not None:
@@ -37,6 +30,20 @@ async def body_of(request: Request, *, allowed: Collection[str] | None = None) -
                     f"Unknown key {key[:60]!r}.", subject=key[:60], field=key[:60], hint=hint(key, list(allowed))
                 )
     return content
+
+
+def _parsed(raw: bytes) -> Any:
+    try:
+        content = json.loads(raw, parse_constant=_no_constant)
+        if b"\\u" in raw:  # half a character (a lone surrogate) could be neither stored nor shown
+            json.dumps(content, ensure_ascii=False).encode()
+    except (ValueError, RecursionError):
+        raise InvalidInput("The body is not valid JSON.", field="body", hint="Send one JSON object.") from None
+    return content
+
+
+def _no_constant(name: str) -> Any:
+    raise ValueError(f"{name} is JavaScript, not JSON")
 
 
 def text(content: Mapping[str, Any], field: str, default: str | None = None) -> str:
@@ -59,6 +66,14 @@ def number(content: Mapping[str, Any], field: str, default: float | None = None)
     return value
 
 
+def whole_number(content: Mapping[str, Any], field: str, default: int) -> int:
+    """A whole number, or the default."""
+    value = content.get(field, default)
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise _wrong(field, value, "a whole number")
+    return value
+
+
 def flag(content: Mapping[str, Any], field: str) -> bool | None:
     """true, false or not there."""
     value = content.get(field)
@@ -76,7 +91,7 @@ def texts(content: Mapping[str, Any], field: str) -> list[str]:
 
 
 def whole(request: Request, field: str, default: int, *, least: int, most: int) -> int:
-    """A whole number of the query, within bounds."""
+    """A number of the query, without its fraction, within bounds."""
     raw = request.query_params.get(field)
     if raw is None or raw == "":
         return default
@@ -99,8 +114,8 @@ async def retry_of(request: Request, person: str) -> Retry | None:
     key = request.headers.get("idempotency-key")
     if key is None:
         return None
-    if not 0 < len(key) <= _KEY_LENGTH or not key.isprintable():
-        raise _wrong("Idempotency-Key", key[:40], f"1 to {_KEY_LENGTH} printable characters")
+    if not 0 < len(key) <= KEY_LIMIT or not key.isprintable():
+        raise _wrong("Idempotency-Key", key, f"1 to {KEY_LIMIT} printable characters")
     digest = hashlib.sha256(person.encode() + b"\0" + await request.body()).hexdigest()
     return Retry(route=f"{request.method} {request.url.path}", key=key, body_hash=digest)
 

@@ -7,7 +7,6 @@ to do next (`hint`). Nothing of an unexpected failure leaks but the fact.
 from __future__ import annotations
 
 import json
-import logging
 from collections.abc import Mapping
 from typing import Any
 
@@ -18,12 +17,21 @@ from starlette.responses import Response
 
 from roost.model import errors
 
-log = logging.getLogger(__name__)
-
 MEDIA_TYPE = "application/problem+json"
+
+
+class BodyTooLarge(errors.InvalidInput):
+    """A body that is not read to its end."""
+
+    code = "body-too-large"
+
+    def __init__(self, limit_bytes: int) -> None:
+        super().__init__("The body is too large.", field="body", hint=f"At most {limit_bytes >> 20} MB.")
+
 
 #: Class of the error tree -> status. The nearest ancestor counts.
 STATUS: Mapping[type[errors.RoostError], int] = {
+    BodyTooLarge: 413,
     errors.InvalidInput: 422,
     errors.NotSignedIn: 401,
     errors.Forbidden: 403,
@@ -64,7 +72,17 @@ def problem(error: errors.RoostError, status: int | None = None) -> Response:
         headers["WWW-Authenticate"] = 'Bearer realm="roost"'
     if status in (429, 503):
         headers["Retry-After"] = "5"
-    return Response(json.dumps(content, ensure_ascii=False), status, headers, MEDIA_TYPE)
+    body = json.dumps(content, ensure_ascii=False).encode("utf-8", "backslashreplace")
+    return Response(body, status, headers, MEDIA_TYPE)
+
+
+def unexpected() -> errors.RoostError:
+    """What people hear of a defect of ours."""
+    return errors.RoostError(
+        "The platform failed unexpectedly; the cause is in its log.",
+        code="internal",
+        hint="Try again; if it stays, show the log of the control plane to whoever runs it.",
+    )
 
 
 def add_problem_handlers(app: FastAPI) -> None:
@@ -84,17 +102,6 @@ def add_problem_handlers(app: FastAPI) -> None:
         answer = problem(errors.RoostError(message, code=code, hint=hint), error.status_code)
         answer.headers.update(error.headers or {})
         return answer
-
-    @app.exception_handler(Exception)
-    async def _unexpected(request: Request, error: Exception) -> Response:
-        log.error("%s %s failed unexpectedly", request.method, request.url.path, exc_info=error)
-        return problem(
-            errors.RoostError(
-                "The platform failed unexpectedly; the cause is in its log.",
-                code="internal",
-                hint="Try again; if it stays, show the log of the control plane to whoever runs it.",
-            )
-        )
 
 
 def from_validation(found: Any) -> errors.InvalidInput:

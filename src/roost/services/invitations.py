@@ -149,7 +149,7 @@ def _usable(tx: Transaction, code: str, now_us: int) -> InvitationRow:
         raise NotFound("This link was used already.", code="link-used", hint="Sign in with your name and password.")
     if row.revoked_us is not None:
         raise NotFound("This link was taken back.", code="link-revoked", hint=again)
-    if row.expires_us <= now_us:
+    if row.expires_us <= now_us or row.created_us > now_us + sessions_table.AHEAD_US:
         raise NotFound("This link has expired.", code="link-expired", hint=again)
     if first and people_table.administrators_with_password(tx):
         raise NotFound("There is an administrator already.", code="link-used", hint="Ask them for an invitation.")

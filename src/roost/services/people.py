@@ -59,31 +59,32 @@ def add_person(
     return person
 
 
+def change(
+    store: Store,
+    caller: Caller,
+    id: str,
+    *,
+    role: Role | None = None,
+    disabled: bool | None = None,
+    now_us: int,
+) -> PersonRow:
+    """Change somebody's role, shut them out or let them in again: all of what is asked, or nothing."""
+    with store.write() as tx:
+        if role is not None:
+            _change_role(tx, caller, _known(tx, id), role, now_us=now_us)
+        if disabled is not None:
+            _set_disabled(tx, caller, _known(tx, id), disabled, now_us=now_us)
+        return _known(tx, id)
+
+
 def change_role(store: Store, caller: Caller, id: str, role: Role, *, now_us: int) -> PersonRow:
     """Make somebody administrator or member. Raises `Conflict` for the last administrator."""
-    with store.write() as tx:
-        person = _known(tx, id)
-        if person.role is not role:
-            if role is not Role.ADMINISTRATOR:
-                _refuse_last_administrator(tx, person, "become a member")
-            table.change(tx, id, {"role": role})
-            audit.record(tx, "person.role", id, actor=caller, now_us=now_us, role=role.value)
-        return _known(tx, id)
+    return change(store, caller, id, role=role, now_us=now_us)
 
 
 def set_disabled(store: Store, caller: Caller, id: str, disabled: bool, *, now_us: int) -> PersonRow:
     """Shut somebody out (all sessions and tokens end at once) or let them in again."""
-    with store.write() as tx:
-        person = _known(tx, id)
-        if disabled and person.disabled_us is None:
-            _refuse_last_administrator(tx, person, "be disabled")
-            table.change(tx, id, {"disabled_us": now_us})
-            sessions.revoke_person(tx, id, now_us=now_us)
-            audit.record(tx, "person.disable", id, actor=caller, now_us=now_us)
-        elif not disabled and person.disabled_us is not None:
-            table.change(tx, id, {"disabled_us": None})
-            audit.record(tx, "person.enable", id, actor=caller, now_us=now_us)
-        return _known(tx, id)
+    return change(store, caller, id, disabled=disabled, now_us=now_us)
 
 
 def rename(store: Store, caller: Caller, id: str, name: str, *, now_us: int) -> PersonRow:
@@ -126,6 +127,26 @@ def choose(store: Store, caller: Caller, preferences: Mapping[str, Any], *, now_
         table.change(tx, person.id, {"preferences": {**person.preferences, **preferences}})
         audit.record(tx, "person.preferences", person.id, actor=caller, now_us=now_us)
         return _known(tx, person.id)
+
+
+def _change_role(tx: Transaction, caller: Caller, person: PersonRow, role: Role, *, now_us: int) -> None:
+    if person.role is role:
+        return
+    if role is not Role.ADMINISTRATOR:
+        _refuse_last_administrator(tx, person, "become a member")
+    table.change(tx, person.id, {"role": role})
+    audit.record(tx, "person.role", person.id, actor=caller, now_us=now_us, role=role.value)
+
+
+def _set_disabled(tx: Transaction, caller: Caller, person: PersonRow, disabled: bool, *, now_us: int) -> None:
+    if disabled and person.disabled_us is None:
+        _refuse_last_administrator(tx, person, "be disabled")
+        table.change(tx, person.id, {"disabled_us": now_us})
+        sessions.revoke_person(tx, person.id, now_us=now_us)
+        audit.record(tx, "person.disable", person.id, actor=caller, now_us=now_us)
+    elif not disabled and person.disabled_us is not None:
+        table.change(tx, person.id, {"disabled_us": None})
+        audit.record(tx, "person.enable", person.id, actor=caller, now_us=now_us)
 
 
 def _known(tx: Transaction, id: str) -> PersonRow:

@@ -62,7 +62,7 @@ def _attempt(store: Store, name: str, client: Client, *, now_us: int) -> list[in
         subjects[_subject("address", client.address)] = PER_ADDRESS
     with store.write() as tx:
         for subject, limit in subjects.items():
-            count, oldest_us = people.attempts(tx, subject, since_us=now_us - WINDOW_US)
+            count, oldest_us = people.attempts(tx, subject, since_us=now_us - WINDOW_US, until_us=now_us)
             if count >= limit:
                 raise _too_many(oldest_us + WINDOW_US - now_us)
         people.forget_attempts(tx, before_us=now_us - 4 * WINDOW_US)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from roost.model.errors import Conflict, InvalidInput, NotFound
+from roost.model.errors import Conflict, InvalidInput
 from roost.services import workloads as services
 from roost.services.workloads import By
 from roost.store import volumes, workloads
@@ -84,5 +84,5 @@ def measured(store: Store, sizes: dict[str, int]) -> None:
 def _known(tx: Transaction, id: str) -> VolumeRow:
     row = volumes.by_id(tx, id)
     if row is None or row.destroyed_us is not None:
-        raise NotFound("There is no such volume.", subject=id, hint="`roost volume list` shows the volumes there are.")
+        raise services.missing("volume", id)
     return row

@@ -13,7 +13,7 @@ from typing import Any
 
 from roost.model.errors import Conflict, InvalidInput, NotFound
 from roost.model.lifecycle import Phase, Wanted
-from roost.model.names import ENTROPY_BYTES, IdKind, checked_name, is_id, new_id
+from roost.model.names import ENTROPY_BYTES, IdKind, checked_name, id_kind, is_id, new_id, printable
 from roost.model.specs import ClusterSpec, Spec, WorkspaceSpec, parse_spec
 from roost.model.workload import Kind
 from roost.services import audit
@@ -157,36 +157,26 @@ def renew(store: Store, id: str, generation: int, *, now_us: int, reason: str) -
         _record(tx, By(person="", now_us=now_us), row, "renew", reason=reason)
 
 
-def rename(store: Store, by: By, id: str, name: str) -> WorkloadRow:
-    """Give it another name; nothing else notices."""
-    shown = checked_name(name)
+def alter(
+    store: Store, by: By, id: str, *, name: str | None = None, edit: Callable[[Spec], Spec] | None = None
+) -> WorkloadRow:
+    """Give it another name and change what it asks for: both that are asked, or nothing."""
+    shown = checked_name(name) if name is not None else None
     with store.write() as tx:
         row = _present(tx, id)
-        if row.name == shown:
-            return row
-        _check_free(tx, row.owner, row.kind, shown, but=id)
-        workloads.change(tx, id, {"name": shown, "changed_us": by.now_us})
-        _record(tx, by, row, "rename", reason=f"Renamed from {row.name}.", detail={"from": row.name, "to": shown})
-        return replace(row, name=shown, changed_us=by.now_us)
+        if edit is not None:
+            row = _changed(tx, by, row, "respecify", _respecified(row, edit))
+        return row if shown is None else _renamed(tx, by, row, shown)
+
+
+def rename(store: Store, by: By, id: str, name: str) -> WorkloadRow:
+    """Give it another name; nothing else notices."""
+    return alter(store, by, id, name=name)
 
 
 def respecify(store: Store, by: By, id: str, edit: Callable[[Spec], Spec]) -> WorkloadRow:
     """Change what it asks for; a stopped one only, because a running one could not follow without a restart."""
-
-    def change(row: WorkloadRow) -> Mapping[str, Any]:
-        spec = spec_json(edit(spec_of(row)))
-        if spec == row.spec:
-            return {}
-        if row.wanted is Wanted.RUNNING and row.phase is not Phase.FAILED:
-            raise Conflict(
-                f"{row.name} is running; its size and settings can be changed while it is stopped.",
-                subject=row.name,
-                code="not-stopped",
-                hint="Stop it first.",
-            )
-        return {"spec": spec}
-
-    return _change(store, by, id, "respecify", change)
+    return alter(store, by, id, edit=edit)
 
 
 def scale(store: Store, by: By, id: str, workers: int) -> WorkloadRow:
@@ -296,15 +286,41 @@ def _change(
     """Apply a change of intent to one that is not deleted, with its history; an empty change leaves no trace."""
     with store.write() as tx:
         row = _present(tx, id)
-        values = dict(change(row))
-        if not values:
-            return row
-        values["changed_us"] = by.now_us
-        if "phase" in values:
-            values["phase_since_us"] = by.now_us
-        workloads.change(tx, id, values)
-        _record(tx, by, row, action, phase=values.get("phase"), reason=str(values.get("reason") or ""))
-        return replace(row, **values)
+        return _changed(tx, by, row, action, change(row))
+
+
+def _changed(tx: Transaction, by: By, row: WorkloadRow, action: str, change: Mapping[str, Any]) -> WorkloadRow:
+    if not change:
+        return row
+    values = {**change, "changed_us": by.now_us}
+    if "phase" in values:
+        values["phase_since_us"] = by.now_us
+    workloads.change(tx, row.id, values)
+    _record(tx, by, row, action, phase=values.get("phase"), reason=str(values.get("reason") or ""))
+    return replace(row, **values)
+
+
+def _renamed(tx: Transaction, by: By, row: WorkloadRow, name: str) -> WorkloadRow:
+    if row.name == name:
+        return row
+    _check_free(tx, row.owner, row.kind, name, but=row.id)
+    workloads.change(tx, row.id, {"name": name, "changed_us": by.now_us})
+    _record(tx, by, row, "rename", reason=f"Renamed from {row.name}.", detail={"from": row.name, "to": name})
+    return replace(row, name=name, changed_us=by.now_us)
+
+
+def _respecified(row: WorkloadRow, edit: Callable[[Spec], Spec]) -> Mapping[str, Any]:
+    spec = spec_json(edit(spec_of(row)))
+    if spec == row.spec:
+        return {}
+    if row.wanted is Wanted.RUNNING and row.phase is not Phase.FAILED:
+        raise Conflict(
+            f"{row.name} is running; its size and settings can be changed while it is stopped.",
+            subject=row.name,
+            code="not-stopped",
+            hint="Stop it first.",
+        )
+    return {"spec": spec}
 
 
 def log(tx: Transaction, by: By, action: str, subject: str, **detail: Any) -> None:
@@ -331,15 +347,21 @@ def _record(
     log(tx, by, f"{row.kind.value}.{action}", row.id, **(detail or {}))
 
 
+def missing(what: str, reference: str) -> NotFound:
+    """What is said of something that is not there, and in the same words of something that is somebody else's."""
+    shown = printable(reference, 60)
+    return NotFound(f'There is no {what} "{shown}".', subject=shown, hint=f"`roost {what} list` shows yours.")
+
+
 def _known(row: WorkloadRow | None, kind: Kind | None, reference: str) -> WorkloadRow:
     if row is None:
-        what = kind.value if kind else "workload"
-        raise NotFound(
-            f"There is no {what} {reference!r}.",
-            subject=reference,
-            hint=f"`roost {what} list` shows the {what}s there are.",
-        )
+        raise missing(kind.value if kind else _kind_of(reference), reference)
     return row
+
+
+def _kind_of(id: str) -> str:
+    kind = id_kind(id)
+    return next((known.value for known, begins in ID_KINDS.items() if begins is kind), Kind.WORKSPACE.value)
 
 
 def _present(tx: Transaction, id: str) -> WorkloadRow:

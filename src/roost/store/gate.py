@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import sqlite3
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -20,6 +20,8 @@ from roost.settings import Settings
 
 RETRY_S = 0.5  # between attempts to open a database that is away
 PRUNE_S = 600.0  # between looking for expired sessions to forget
+LONGEST_US = 91 * 86_400_000_000  # no session or token lasts longer: what says so was issued by a clock that was ahead
+BACK_US = 60_000_000  # a clock that goes back by more has been wrong: what was forgotten by it is loaded again
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,8 +143,10 @@ class GateReader(Snapshot):
     restored copy), everything is loaded anew and what is no longer there is reported as changed.
     """
 
-    def __init__(self, source: Settings | Path) -> None:
+    def __init__(self, source: Settings | Path, *, now_us: Callable[[], int] = lambda: time.time_ns() // 1000) -> None:
         super().__init__()
+        self._now_us = now_us
+        self._latest_us = now_us()
         self.path = source.database if isinstance(source, Settings) else source
         self.loaded = False  # whether the database was ever read
         self._connection: sqlite3.Connection | None = None
@@ -178,11 +182,17 @@ class GateReader(Snapshot):
         if self._connection is None or identity != self._identity:
             self._open(identity)
         assert self._connection is not None
+        if self._clock_went_back():
+            self._data_version = self._revision = -1
         version = self._connection.execute("PRAGMA data_version").fetchall()[0][0]
         if version == self._data_version:
             return False
         self._data_version = version
         return True
+
+    def _clock_went_back(self) -> bool:
+        before, self._latest_us = self._latest_us, self._now_us()
+        return self._latest_us < before - BACK_US
 
     def _open(self, identity: tuple[int, int]) -> None:
         self.close()
@@ -226,7 +236,7 @@ class GateReader(Snapshot):
             before.grants = self.grants
             self.sessions, self.tokens, self.people, self.routes, self.grants = {}, {}, {}, {}, {}
         changed = {*self._apply_people(news.people), *self._apply_routes(news.routes), *self._apply_grants(news.grants)}
-        now_us = time.time_ns() // 1000
+        now_us = self._now_us()
         changed.update(_replace(self.sessions, news.sessions, now_us))
         changed.update(_replace(self.tokens, news.tokens, now_us))
         changed.update(_lost(before, self))
@@ -234,7 +244,7 @@ class GateReader(Snapshot):
         if time.monotonic() >= self._prune_at:
             self._prune_at = time.monotonic() + PRUNE_S
             for known in (self.sessions, self.tokens):
-                for key in [key for key, row in known.items() if row.expires_at_us <= now_us]:
+                for key in [key for key, row in known.items() if not _counts(row, now_us)]:
                     del known[key]
         return frozenset(changed)
 
@@ -266,11 +276,15 @@ class GateReader(Snapshot):
 
 def _replace(known: dict[str, GateSession], rows: Iterable[GateSession], now_us: int) -> Iterator[str]:
     for row in rows:
-        if row.revoked or row.expires_at_us <= now_us:
+        if row.revoked or not _counts(row, now_us):
             if known.pop(row.key, None) is not None:
                 yield row.id
         else:
             known[row.key] = row
+
+
+def _counts(row: GateSession, now_us: int) -> bool:
+    return now_us < row.expires_at_us <= now_us + LONGEST_US
 
 
 def _lost(before: Snapshot, after: Snapshot) -> Iterator[str]:

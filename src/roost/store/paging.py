@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -57,8 +56,16 @@ def encode(values: Sequence[Any]) -> str:
 def _decode(cursor: str, keys: Sequence[Column[Any]]) -> list[Any]:
     try:
         values = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
-    except (binascii.Error, ValueError):
+    except (ValueError, RecursionError):  # binascii.Error is a ValueError
         values = None
-    if not isinstance(values, list) or [type(value) for value in values] != [key.type.python_type for key in keys]:
+    wanted = [key.type.python_type for key in keys]
+    fits = isinstance(values, list) and len(values) == len(wanted) and all(map(_fits, values, wanted))
+    if not fits:
         raise InvalidInput("The cursor is not one of ours.", field="after", hint="Use `next` of the page before.")
-    return values
+    return list(values)
+
+
+def _fits(value: Any, wanted: type) -> bool:
+    if type(value) is int:
+        return wanted is int and abs(value) < 1 << 63
+    return type(value) is wanted and (not isinstance(value, str) or value.isascii())

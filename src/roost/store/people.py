@@ -76,9 +76,12 @@ def add_attempt(tx: Transaction, subject: str, *, now_us: int) -> int:
     return int(tx.scalar(statement))
 
 
-def attempts(tx: Transaction, subject: str, *, since_us: int) -> tuple[int, int]:
-    """How many attempts since a time, and when the oldest of them was."""
-    mine = (login_attempts.c.subject == subject) & (login_attempts.c.at_us > since_us)
+def attempts(tx: Transaction, subject: str, *, since_us: int, until_us: int) -> tuple[int, int]:
+    """How many attempts between two times, and when the oldest of them was.
+
+    Those of a clock that was ahead do not count: they would shut somebody out until then.
+    """
+    mine = (login_attempts.c.subject == subject) & login_attempts.c.at_us.between(since_us + 1, until_us)
     times = [row.at_us for row in tx.all(select(login_attempts.c.at_us).where(mine).order_by(login_attempts.c.at_us))]
     return len(times), times[0] if times else 0
 

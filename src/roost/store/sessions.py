@@ -10,7 +10,7 @@ from sqlalchemy import Select, bindparam, delete, insert, select, update
 
 from roost.model.access import Role
 from roost.store.database import Transaction
-from roost.store.rows import SESSIONS, TOKENS, SessionRow, TokenRow
+from roost.store.rows import SECOND_US, SESSIONS, TOKENS, SessionRow, TokenRow
 from roost.store.tables import people, sessions, tokens
 
 
@@ -23,6 +23,8 @@ class Holder:
 
 
 _HOLDER = (people.c.name, people.c.role)
+#: What a clock that was ahead by more than this issued does not count: it would last until that time comes.
+AHEAD_US = 86400 * SECOND_US
 
 
 def add_session(tx: Transaction, row: SessionRow) -> None:
@@ -44,6 +46,7 @@ _VALID_SESSION: Select[Any] = (
         sessions.c.key == bindparam("key"),
         sessions.c.revoked_us.is_(None),
         sessions.c.expires_us > bindparam("now_us"),
+        sessions.c.created_us <= bindparam("latest_us"),
         people.c.disabled_us.is_(None),
     )
 )
@@ -54,6 +57,7 @@ _VALID_TOKEN: Select[Any] = (
         tokens.c.key == bindparam("key"),
         tokens.c.revoked_us.is_(None),
         tokens.c.expires_us > bindparam("now_us"),
+        tokens.c.created_us <= bindparam("latest_us"),
         people.c.disabled_us.is_(None),
     )
 )
@@ -61,7 +65,7 @@ _VALID_TOKEN: Select[Any] = (
 
 def valid_session(tx: Transaction, key: str, *, now_us: int) -> tuple[SessionRow, Holder] | None:
     """The session of this key if it still counts, and whose it is."""
-    row = tx.first(_VALID_SESSION, {"key": key, "now_us": now_us})
+    row = tx.first(_VALID_SESSION, {"key": key, "now_us": now_us, "latest_us": now_us + AHEAD_US})
     if row is None:
         return None
     cells: tuple[Any, ...] = tuple(row)
@@ -70,7 +74,7 @@ def valid_session(tx: Transaction, key: str, *, now_us: int) -> tuple[SessionRow
 
 def valid_token(tx: Transaction, key: str, *, now_us: int) -> tuple[TokenRow, Holder] | None:
     """The token of this key if it still counts, and whose it is."""
-    row = tx.first(_VALID_TOKEN, {"key": key, "now_us": now_us})
+    row = tx.first(_VALID_TOKEN, {"key": key, "now_us": now_us, "latest_us": now_us + AHEAD_US})
     if row is None:
         return None
     cells: tuple[Any, ...] = tuple(row)

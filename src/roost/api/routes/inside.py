@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import json
 from collections.abc import AsyncIterator
 
@@ -71,7 +70,7 @@ async def _exec(request: Request, kind: Kind, id: str) -> Response:
         raise InvalidInput("argv is empty or has a NUL.", field="argv", hint='Use a command, as in ["python", "-V"].')
     try:
         stdin = base64.b64decode(text(content, "stdin", ""), validate=True)
-    except binascii.Error:
+    except ValueError:  # binascii.Error is one; characters beyond ASCII are another
         raise InvalidInput("stdin is not base64.", field="stdin", hint="Encode the input as base64.") from None
     if len(stdin) > _STDIN_LIMIT:
         raise InvalidInput("stdin is too large.", field="stdin", hint=f"At most {_STDIN_LIMIT >> 20} MB.")

@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from roost.api.answers import Json, nothing, time_of
 from roost.api.authentication import caller_of, platform_of
-from roost.api.bodies import body_of, flag, number, text, texts
+from roost.api.bodies import body_of, flag, text, texts, whole_number
 from roost.model.access import Role
 from roost.model.errors import Conflict, InvalidInput
 from roost.runtimes.base import Capability
@@ -41,12 +41,9 @@ async def change_person(request: Request, id: str) -> Response:
     role = _role(text(content, "role")) if "role" in content else None
     if role is None and disabled is None:
         raise InvalidInput("There is nothing to change.", field="body", hint="Valid keys: role, disabled.")
-    row = await platform.store.run(people.get_person, platform.store, id)
-    now_us = platform.now_us()
-    if role is not None:
-        row = await platform.store.run(people.change_role, platform.store, caller, id, role, now_us=now_us)
-    if disabled is not None:
-        row = await platform.store.run(people.set_disabled, platform.store, caller, id, disabled, now_us=now_us)
+    row = await platform.store.run(
+        people.change, platform.store, caller, id, role=role, disabled=disabled, now_us=platform.now_us()
+    )
     return Json(person_json(row))
 
 
@@ -109,14 +106,13 @@ async def create_token(request: Request) -> Response:
     """Make a token; its secret is shown this once."""
     platform, caller = platform_of(request), caller_of(request)
     content = await body_of(request, allowed=("name", "scopes", "expires_days"))
-    days = number(content, "expires_days", tokens.DEFAULT_DAYS)
     token, row = await platform.store.run(
         tokens.create_token,
         platform.store,
         caller,
         text(content, "name"),
         scopes=texts(content, "scopes"),
-        expires_days=int(days),
+        expires_days=whole_number(content, "expires_days", tokens.DEFAULT_DAYS),
         now_us=platform.now_us(),
     )
     return Json({**token_json(row), "token": token}, 201)

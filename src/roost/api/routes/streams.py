@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 
 from fastapi import APIRouter, Request
@@ -13,6 +14,7 @@ from roost.api.authentication import caller_of, identity_of, owner_filter, platf
 from roost.api.shown import usage_now, workload_json
 from roost.control.changes import News
 from roost.control.platform import Platform
+from roost.model.errors import Unavailable
 from roost.services import sessions, tokens
 
 routes = APIRouter(prefix="/api/v1", tags=["platform"])
@@ -29,20 +31,22 @@ async def stream(request: Request) -> Response:
 
 
 async def _events(request: Request, platform: Platform, owner: str | None) -> AsyncIterator[bytes]:
-    quiet_s = 0.0
-    yield b"retry: 1000\n\n"
+    said_at = check_at = time.monotonic()
     with platform.changes.subscribed(owner=owner) as subscriber:
+        yield b"retry: 1000\n\n"
         while not platform.stopping.is_set():
-            try:
-                news = await asyncio.wait_for(subscriber.news.get(), _CHECK_S)
-            except TimeoutError:
+            if time.monotonic() >= check_at:  # also while there is news all the time
                 if not await _still_in(request, platform):
                     return
-                quiet_s += _CHECK_S
-                if quiet_s >= _ALIVE_S:
-                    quiet_s = 0.0
+                check_at = time.monotonic() + _CHECK_S
+            try:
+                news = await asyncio.wait_for(subscriber.news.get(), max(0.0, check_at - time.monotonic()))
+            except TimeoutError:
+                if time.monotonic() - said_at >= _ALIVE_S:
+                    said_at = time.monotonic()
                     yield b": alive\n\n"
                 continue
+            said_at = time.monotonic()
             if subscriber.behind:
                 subscriber.behind = False
                 yield event("behind", {})
@@ -58,11 +62,15 @@ async def _event(platform: Platform, news: News) -> bytes:
 
 
 async def _still_in(request: Request, platform: Platform) -> bool:
-    """Whether the session or token of the stream still counts."""
-    caller_of(request)
-    if identity_of(request).session_key:
-        secret = session_secret(request)
-        found = await platform.store.run(sessions.caller_of_session, platform.store, secret, now_us=platform.now_us())
-        return found is not None
-    token = request.headers.get("authorization", "").partition(" ")[2].strip()
-    return await platform.store.run(tokens.caller_of_token, platform.store, token, now_us=platform.now_us()) is not None
+    """Whether the session or token of the stream still counts, for the same person in the same role."""
+    before = caller_of(request)
+    store, now_us = platform.store, platform.now_us()
+    try:
+        if identity_of(request).session_key:
+            now = await store.run(sessions.caller_of_session, store, session_secret(request), now_us=now_us)
+        else:
+            token = request.headers.get("authorization", "").partition(" ")[2].strip()
+            now = await store.run(tokens.caller_of_token, store, token, now_us=now_us)
+    except Unavailable:
+        return True  # the database is away: who was let in stays
+    return now is not None and (now.person, now.role) == (before.person, before.role)
