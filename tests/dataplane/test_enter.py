@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.dataplane.world import ADAS_SECRET, BOBS_SECRET, KEY, OTHER, WORKSPACE, Reply, World, now_us, world
 
-from roost.dataplane.gate import local_path
+from roost.model.targets import local_path
 from roost.model.tickets import hash_secret, issue_code, nonce_cookie
 
 BROWSER = ("Sec-Fetch-Mode: navigate", "Sec-Fetch-Dest: document", "Sec-Fetch-Site: none", "Accept: text/html")

@@ -98,10 +98,24 @@ def add_problem_handlers(app: FastAPI) -> None:
 
     @app.exception_handler(HTTPException)
     async def _plain(_request: Request, error: HTTPException) -> Response:
-        code, message, hint = _PLAIN.get(error.status_code, ("failed", str(error.detail), ""))
-        answer = problem(errors.RoostError(message, code=code, hint=hint), error.status_code)
+        answer = problem(plain_error(error), error.status_code)
         answer.headers.update(error.headers or {})
         return answer
+
+
+def plain_error(error: HTTPException) -> errors.RoostError:
+    """What the framework says, in our words."""
+    code, message, hint = _PLAIN.get(error.status_code, ("failed", str(error.detail), ""))
+    return errors.RoostError(message, code=code, hint=hint)
+
+
+def internal_error() -> errors.RoostError:
+    """What is said of a failure of ours."""
+    return errors.RoostError(
+        "The platform failed unexpectedly; the cause is in its log.",
+        code="internal",
+        hint="Try again; if it stays, show the log of the control plane to whoever runs it.",
+    )
 
 
 def from_validation(found: Any) -> errors.InvalidInput:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from urllib.parse import parse_qs, quote
 
 from roost.dataplane.cookies import read_cookies
-from roost.dataplane.gate import Deny, Passport, Rules, SignIn, admit, local_path, prefixed
+from roost.dataplane.gate import Deny, Passport, Rules, SignIn, admit, prefixed
 from roost.dataplane.head import Request
 from roost.dataplane.hosts import Place
 from roost.dataplane.pages import Answer, redirect
+from roost.model.targets import local_path
 from roost.model.tickets import check_code, hash_secret, issue_ticket, nonce_cookie, ticket_cookie
 from roost.store.gate import GateView
 

@@ -15,6 +15,7 @@ from urllib.parse import unquote_to_bytes
 from roost.dataplane.cookies import Cookies, read_cookies
 from roost.dataplane.head import Request
 from roost.dataplane.hosts import Place, extra_port
+from roost.model.targets import local_path
 from roost.model.tickets import check_ticket, cookies_prefixed, hash_secret, session_cookie, ticket_cookie
 from roost.settings import Settings
 from roost.store.gate import GateRoute, GateSession, GateView
@@ -320,19 +321,6 @@ def is_navigation(request: Request) -> bool:
     if mode is not None:
         return mode == b"navigate" and request.read.get(b"sec-fetch-dest") == b"document"
     return b"text/html" in request.read.get(b"accept", b"")
-
-
-def local_path(target: str) -> str:
-    """The target where every browser takes it for a path on the same host, else "/".
-
-    >>> local_path("/lab?x=1"), local_path("//evil.example/"), local_path("/\\\\evil.example")
-    ('/lab?x=1', '/', '/')
-    """
-    return target if _LOCAL.fullmatch(target) else "/"
-
-
-# A backslash is a slash to browsers; tabs and line ends are skipped by them; "//" begins another host.
-_LOCAL = re.compile(r"/(?!/)[!-\[\]-~]*")
 
 
 def _no_access(route: GateRoute) -> Deny:

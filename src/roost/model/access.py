@@ -6,7 +6,7 @@ the scope. Whoever is admitted because something was shared with them is the bus
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
@@ -110,6 +110,19 @@ def _workloads(plural: str, scope: Scope) -> Mapping[tuple[str, str], Rule]:
     }
 
 
+def _pages(plural: str, more: Sequence[str]) -> Mapping[tuple[str, str], Rule]:
+    """The pages that workspaces and clusters have alike, and the forms on them."""
+    verbs = ("start", "stop", "restart", "delete", "restore", "extend", "rename", "resize", "idle", *more)
+    return {
+        ("GET", f"/{plural}"): _SIGNED_IN,
+        ("POST", f"/{plural}"): _SIGNED_IN,
+        ("GET", f"/{plural}/new"): _SIGNED_IN,
+        ("GET", f"/{plural}/{{id}}"): _OWN,
+        ("GET", f"/{plural}/{{id}}/charts"): _OWN,
+        **{("POST", f"/{plural}/{{id}}/{verb}"): _OWN for verb in verbs},
+    }
+
+
 #: Method and path template of every route -> who may use it. HEAD is as GET.
 RULES: Mapping[tuple[str, str], Rule] = {
     # The platform itself
@@ -146,12 +159,27 @@ RULES: Mapping[tuple[str, str], Rule] = {
     ("GET", "/join/{code}"): _ANYONE,
     ("POST", "/join/{code}"): _ANYONE,
     ("GET", "/"): _SIGNED_IN,
-    ("GET", "/workspaces"): _SIGNED_IN,
-    ("GET", "/workspaces/{id}"): _OWN,
-    ("GET", "/clusters"): _SIGNED_IN,
-    ("GET", "/clusters/{id}"): _OWN,
-    ("GET", "/tokens"): _SIGNED_IN,
     ("GET", "/machine"): _SIGNED_IN,
+    **_pages("workspaces", ("safe-mode",)),
+    **_pages("clusters", ("scale",)),
+    ("GET", "/volumes"): _SIGNED_IN,
+    ("POST", "/volumes/{id}/restore"): _OWN,
+    ("GET", "/volumes/{id}/destroy"): _OWN,
+    ("POST", "/volumes/{id}/destroy"): _OWN,
     ("GET", "/people"): Rule(),
+    ("POST", "/people/invite"): Rule(),
+    ("POST", "/people/invitations/{id}/revoke"): Rule(),
+    ("POST", "/people/{id}/role"): Rule(),
+    ("POST", "/people/{id}/enable"): Rule(),
+    ("POST", "/people/{id}/disable"): Rule(),
+    ("POST", "/people/{id}/password-link"): Rule(),
+    ("GET", "/settings"): _SIGNED_IN,
+    ("GET", "/tokens"): _SIGNED_IN,
+    ("POST", "/settings/theme"): _SIGNED_IN,
+    ("POST", "/settings/password"): _SIGNED_IN,
+    ("POST", "/settings/tokens"): _SIGNED_IN,
+    ("POST", "/settings/tokens/{id}/revoke"): _OWN,
+    ("POST", "/settings/sessions/{id}/revoke"): _OWN,
+    ("POST", "/settings/sessions/revoke-others"): _SIGNED_IN,
     ("GET", "/enter/{host}"): _SECRET,
 }

@@ -75,6 +75,12 @@ def by_volume(tx: Transaction, volume: str) -> WorkloadRow | None:
     return WORKLOADS.one(tx, WORKLOADS.where(workloads.c.volume == volume, workloads.c.deleted_us.is_(None)))
 
 
+def last_of_volume(tx: Transaction, volume: str) -> WorkloadRow | None:
+    """The newest workload that has or had the volume."""
+    mine = WORKLOADS.where(workloads.c.volume == volume).order_by(workloads.c.created_us.desc(), workloads.c.id)
+    return WORKLOADS.one(tx, mine.limit(1))
+
+
 def page(
     tx: Transaction,
     kind: Kind,
@@ -106,11 +112,13 @@ def change(tx: Transaction, id: str, values: Mapping[str, Any]) -> None:
     tx.changed(id)
 
 
-def count(tx: Transaction, *, owner: str | None = None, wanted: Wanted | None = None) -> int:
+def count(tx: Transaction, *, owner: str | None = None, kind: Kind | None = None, wanted: Wanted | None = None) -> int:
     """How many workloads are not deleted."""
     statement = select(func.count()).select_from(workloads).where(workloads.c.deleted_us.is_(None))
     if owner is not None:
         statement = statement.where(workloads.c.owner == owner)
+    if kind is not None:
+        statement = statement.where(workloads.c.kind == kind)
     if wanted is not None:
         statement = statement.where(workloads.c.wanted == wanted)
     return int(tx.scalar(statement))

@@ -306,6 +306,7 @@ class PeopleView:
     isolation: IsolationView
     link: str = ""
     link_for: str = ""
+    link_hours: int = 7 * 24
     problem: Problem | None = None
 
 

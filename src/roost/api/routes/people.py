@@ -38,7 +38,7 @@ async def change_person(request: Request, id: str) -> Response:
     platform, caller = platform_of(request), caller_of(request)
     content = await body_of(request, allowed=("role", "disabled"))
     disabled = flag(content, "disabled")
-    role = _role(text(content, "role")) if "role" in content else None
+    role = role_named(text(content, "role")) if "role" in content else None
     if role is None and disabled is None:
         raise InvalidInput("There is nothing to change.", field="body", hint="Valid keys: role, disabled.")
     row = await platform.store.run(
@@ -57,7 +57,7 @@ async def invite(request: Request) -> Response:
         invitations.invite,
         platform.store,
         caller,
-        role=_role(text(content, "role", Role.MEMBER.value)),
+        role=role_named(text(content, "role", Role.MEMBER.value)),
         email_hint=text(content, "email_hint", ""),
         now_us=platform.now_us(),
     )
@@ -163,7 +163,8 @@ def token_json(row: TokenRow) -> dict[str, Any]:
     }
 
 
-def _role(name: str) -> Role:
+def role_named(name: str) -> Role:
+    """A role by name."""
     if name not in list(Role):
         raise InvalidInput(f"role is {name!r}.", subject=name, field="role", hint=f"Valid: {', '.join(Role)}.")
     return Role(name)

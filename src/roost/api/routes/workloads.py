@@ -10,6 +10,7 @@ from typing import Any
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
+from roost.api import intent
 from roost.api.answers import Json
 from roost.api.authentication import by_of, caller_of, check_owner, owner_filter, platform_of
 from roost.api.bodies import body_of, flag, number, retry_of, text, truth, whole
@@ -18,12 +19,11 @@ from roost.control.platform import Platform
 from roost.model.errors import Conflict, InvalidInput, NotFound
 from roost.model.lifecycle import Phase
 from roost.model.names import checked_name
-from roost.model.specs import ClusterSpec, parse_spec
+from roost.model.specs import parse_spec
 from roost.model.workload import Kind, Port
 from roost.services import clusters, workloads
 from roost.store import usage
 from roost.store import workloads as table
-from roost.store.database import Transaction
 from roost.store.paging import DEFAULT_LIMIT
 from roost.store.rows import WorkloadRow
 
@@ -123,7 +123,7 @@ def _named(platform: Platform, owner: str, kind: Kind, name: str) -> list[Worklo
 async def _create(request: Request, kind: Kind) -> Response:
     platform, by = platform_of(request), by_of(request)
     content = await body_of(request)
-    name = checked_name(text(content, "name"))
+    name = text(content, "name")
     given = content.pop("spec", None)
     del content["name"]
     if given is not None and content:
@@ -131,29 +131,8 @@ async def _create(request: Request, kind: Kind) -> Response:
             f"Unknown key {next(iter(content))!r} beside spec.", field=next(iter(content)), hint="Put it into spec."
         )
     spec = parse_spec(given if given is not None else content, kind.value)
-    size = platform.catalog.find(spec.environment.size, field="size")
-    platform.catalog.place(size, spec.workers if isinstance(spec, ClusterSpec) else 1)
-    await _check_image(platform, spec.environment.image)
-    row, new = await platform.store.run(
-        _created, platform, by, name, spec, await retry_of(request, by.person), kind is Kind.CLUSTER
-    )
+    row, new = await intent.make(platform, by, name, spec, await retry_of(request, by.person))
     return Json(await workload_json(platform, row), 201 if new else 200)
-
-
-def _created(
-    platform: Platform, by: Any, name: str, spec: Any, retry: Any, certified: bool
-) -> tuple[WorkloadRow, bool]:
-    secrets = clusters.make_certificates(by.now_us) if certified else None
-
-    def seal(tx: Transaction, id: str) -> None:
-        platform.vault.put(tx, id, secrets or {}, now_us=by.now_us)
-
-    return workloads.create(platform.store, by, name, spec, retry=retry, seal=seal if secrets else None)
-
-
-async def _check_image(platform: Platform, image: str) -> None:
-    if platform.builder is not None and image != "default":
-        raise InvalidInput(f"There is no image {image!r}.", subject=image, field="image", hint="Valid: default.")
 
 
 async def _get(request: Request, kind: Kind, id: str) -> Response:
@@ -202,20 +181,11 @@ async def _patch(request: Request, platform: Platform, row: WorkloadRow) -> Work
     spec = {key: value for key, value in content.items() if key != "name"}
     if spec:
         if "size" in spec:
-            platform.catalog.find(text(spec, "size"))
-        row = await platform.store.run(workloads.respecify, platform.store, by, row.id, lambda now: _edited(now, spec))
+            text(spec, "size")
+        row = await intent.respecify(platform, by, row, spec)
     if name is not None:
         row = await platform.store.run(workloads.rename, platform.store, by, row.id, name)
     return row
-
-
-def _edited(now: Any, changes: dict[str, Any]) -> Any:
-    content = workloads.spec_json(now)
-    environment = dict(content["environment"])
-    if "size" in changes:
-        environment["size"] = changes["size"]
-    rest = {key: value for key, value in changes.items() if key != "size"}
-    return parse_spec({**content, "environment": environment, **rest}, now.kind)
 
 
 async def _delete(request: Request, platform: Platform, row: WorkloadRow) -> WorkloadRow:
@@ -252,12 +222,7 @@ async def _extend(request: Request, platform: Platform, row: WorkloadRow) -> Wor
 
 async def _scale(request: Request, platform: Platform, row: WorkloadRow) -> WorkloadRow:
     content = await body_of(request, allowed=("workers",))
-    workers = number(content, "workers")
-    checked = parse_spec({**row.spec, "workers": workers}, row.kind.value)
-    assert isinstance(checked, ClusterSpec)
-    size = platform.catalog.find(checked.environment.size)
-    platform.catalog.place(size, max(1, checked.workers))
-    return await platform.store.run(workloads.scale, platform.store, by_of(request), row.id, checked.workers)
+    return await intent.scale(platform, by_of(request), row, number(content, "workers"))
 
 
 async def _credentials(request: Request, id: str) -> Response:
