@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import socket
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -73,11 +75,30 @@ def test_problems_become_the_error_they_were(
 
 
 def test_an_answer_that_explains_nothing_still_says_something(server: ScriptedServer) -> None:
-    server.answer(418, None, Content_Type="text/html")
+    server.answer(502, None, Content_Type="text/html")
     connection = connect(server.url)
-    with pytest.raises(errors.RoostError, match="answered 418"):
-        connection.get("/")
+    with pytest.raises(errors.Unavailable, match="answered 502"):
+        connection.send("POST", "/api/v1/workspaces/demo/stop", {})
     connection.close()
+
+
+@pytest.mark.parametrize("status", [200, 401, 404, 418, 500, 501])
+def test_what_is_not_roost_is_named(server: ScriptedServer, status: int) -> None:
+    server.answer(status, "hello", Content_Type="text/html")
+    connection = connect(server.url)
+    with pytest.raises(errors.Unavailable, match=f"is not the Roost platform .{status}") as caught:
+        connection.get("/api/v1/me")
+    connection.close()
+    assert caught.value.code == "not-roost"
+
+
+def test_a_redirect_names_where_it_leads(server: ScriptedServer) -> None:
+    server.answer(301, None, Content_Type="text/html", Location="https://roost.example.org/")
+    connection = connect(server.url)
+    with pytest.raises(errors.Unavailable) as caught:
+        connection.get("/api/v1/me")
+    connection.close()
+    assert "https://roost.example.org/" in caught.value.hint
 
 
 def test_reading_is_repeated_until_the_platform_is_back(server: ScriptedServer) -> None:
@@ -113,11 +134,48 @@ def test_changing_is_not_repeated_unless_it_has_a_key(server: ScriptedServer) ->
     assert [asked.headers.get("Idempotency-Key") for asked in server.asked] == [None, "once", "once"]
 
 
-def test_nobody_listening_is_unavailable() -> None:
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_nobody_listening_is_unavailable(method: str) -> None:
     connection = connect(f"http://localhost:{free_port()}")
-    with pytest.raises(errors.Unavailable, match="cannot be reached"):
-        connection.send("POST", "/api/v1/workspaces", {})
+    with pytest.raises(errors.Unavailable, match="cannot be reached: nothing listens there"):
+        connection.send(method, "/api/v1/workspaces")
     connection.close()
+
+
+def test_a_name_nobody_knows_is_said_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_FIRST_DELAY_S", 60.0)  # asking again would take until the test is stopped
+    connection = connect("http://roost.invalid")
+    with pytest.raises(errors.Unavailable, match=r"the name roost\.invalid is not known"):
+        connection.get("/api/v1/me")
+    connection.close()
+
+
+def test_plain_http_under_an_address_with_tls_is_said_at_once(
+    server: ScriptedServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_FIRST_DELAY_S", 60.0)
+    connection = connect(server.url.replace("http:", "https:"))
+    with pytest.raises(errors.Unavailable, match="does not speak TLS there") as caught:
+        connection.get("/api/v1/me")
+    connection.close()
+    assert server.url in caught.value.hint
+
+
+def test_what_does_not_speak_http_is_said() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        answering = threading.Thread(target=_say_hello, args=(listener,))
+        answering.start()
+        connection = connect(f"http://127.0.0.1:{listener.getsockname()[1]}")
+        with pytest.raises(errors.Unavailable, match="does not speak HTTP"):
+            connection.send("POST", "/api/v1/workspaces/demo/stop", {})
+        connection.close()
+        answering.join()
+
+
+def _say_hello(listener: socket.socket) -> None:
+    with listener.accept()[0] as accepted:
+        accepted.sendall(b"SSH-2.0-hello\r\n")
+        accepted.recv(1 << 16)
 
 
 def test_a_rotated_token_is_used_at_once(server: ScriptedServer, tmp_path: Path) -> None:

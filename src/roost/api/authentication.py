@@ -152,7 +152,7 @@ async def _caller(request: Request) -> tuple[Caller | None, str]:
             raise NotSignedIn(
                 "The token is not valid: unknown, expired or revoked.",
                 code="token-invalid",
-                hint="Make a new one on the Tokens page or with `roost token create`.",
+                hint="Make a new one on the page Tokens; programs take it from ROOST_TOKEN or `roost login`.",
             )
         return caller, ""
     secret = session_secret(request)

@@ -1,4 +1,4 @@
-"""Security headers on every answer of the platform, in one place below everything else.
+"""Headers on every answer of the platform, in one place below everything else: security, and the version for the API.
 
 The policy admits nothing but our own scripts, styles and connections; a route may only make it stricter.
 """
@@ -6,6 +6,8 @@ The policy admits nothing but our own scripts, styles and connections; a route m
 from __future__ import annotations
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from roost import __version__
 
 CONTENT_SECURITY_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; "
@@ -22,6 +24,9 @@ _ALWAYS: tuple[tuple[bytes, bytes], ...] = (
 )
 _TLS = ((b"strict-transport-security", b"max-age=31536000"),)
 _PRIVATE = (b"cache-control", b"no-store")
+_API = "/api/"
+#: By it a client tells that it is too old or too new to be understood.
+_VERSION = (b"x-roost-version", __version__.encode())
 
 
 class SecurityHeaders:
@@ -42,6 +47,8 @@ class SecurityHeaders:
                 added = [header for header in self.headers if header[0] not in present]
                 if b"cache-control" not in present:
                     added.append(_PRIVATE)
+                if scope["path"].startswith(_API):
+                    added.append(_VERSION)
                 message = {**message, "headers": [*message["headers"], *added]}
             await send(message)
 

@@ -59,7 +59,9 @@ def resolve(url: str = "", token: str = "", environment: Mapping[str, str] = os.
         token_file = None if token else _path(environment.get("ROOST_TOKEN_FILE"))
     if not token and token_file is None and saved.get("url", "").rstrip("/") == found_url.rstrip("/"):
         token = saved.get("token", "")
-    return Configuration(url=checked_url(found_url), token=token, url_file=url_file, token_file=token_file)
+    return Configuration(
+        url=checked_url(found_url), token=checked_token(token), url_file=url_file, token_file=token_file
+    )
 
 
 def remember(configuration: Configuration, environment: Mapping[str, str] = os.environ) -> Path:
@@ -87,6 +89,18 @@ def checked_url(url: str) -> str:
             f"{url!r} is not the address of a platform.",
             field="url",
             hint="It looks like http://localhost:8000 or https://roost.example.com.",
+        )
+    return plain
+
+
+def checked_token(token: str) -> str:
+    """The token without the white space around it, or an error when it cannot be one."""
+    plain = token.strip()
+    if not plain.isascii() or not plain.isprintable() or " " in plain:
+        raise InvalidInput(
+            "The token has characters that no token has.",
+            field="token",
+            hint="It is one word of letters, digits, - and _ that begins with rst_.",
         )
     return plain
 

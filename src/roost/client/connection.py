@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import random
+import socket
+import ssl
 import threading
 import time
 from collections.abc import Iterator, Mapping
@@ -15,10 +17,11 @@ from roost import __version__
 from roost.client import problems
 from roost.client.configuration import Configuration
 from roost.client.transport import open_client
-from roost.model.errors import NotSignedIn, RoostError, Unavailable
+from roost.model.errors import NotSignedIn, Unavailable
 
 VERSION_HEADER = "X-Roost-Version"
 ATTEMPTS = 7  # with growing pauses: about six seconds, several restarts of a control plane
+_FIRST_ATTEMPTS = 3  # where nothing has ever answered
 _FIRST_DELAY_S = 0.1
 _LONGEST_DELAY_S = 5.0
 _TOO_MANY = 429
@@ -34,6 +37,7 @@ class Connection:
     def __init__(self, configuration: Configuration) -> None:
         self.configuration = configuration
         self.server_version = ""
+        self._answered = False
         self._lock = threading.Lock()
         self._url = configuration.current_url()
         self._client = open_client(self._url, _TIMEOUT)
@@ -64,16 +68,13 @@ class Connection:
         headers = {"Idempotency-Key": key} if key else {}
         request = {"method": method, "url": path, "json": body, "params": _present(params), "headers": headers}
         response = self._retrying(request, safe=method == "GET" or bool(key))
-        if not response.is_success:
-            raise self._explained(problems.error_from(response), response)
+        self._check(response)
         if not response.content:
             return {}
         try:
-            answer = response.json()
+            return dict(response.json())
         except ValueError:
-            error = RoostError("The platform did not answer with JSON.", subject=path)
-            raise self._explained(error, response) from None
-        return dict(answer)
+            raise problems.stranger(self._url, response) from None
 
     @contextmanager
     def stream(
@@ -89,7 +90,7 @@ class Connection:
         try:
             if not response.is_success:
                 response.read()
-                raise self._explained(problems.error_from(response), response)
+                self._check(response)
             yield response
         except httpx.HTTPError as error:
             raise Unavailable(f"The connection broke: {error}.", subject=self._url, hint="Try again.") from None
@@ -103,7 +104,7 @@ class Connection:
                 response = self._once(request)
             except httpx.HTTPError as error:
                 arrived = not isinstance(error, (httpx.ConnectError, httpx.ConnectTimeout))
-                if last or (arrived and not safe):
+                if last or (arrived and not safe) or self._hopeless(error, attempt):
                     raise problems.unreachable(self._url, error) from None
             else:
                 if response.status_code not in _PASSING or not safe or last:
@@ -114,6 +115,11 @@ class Connection:
             self._follow()
         raise AssertionError("unreachable")
 
+    def _hopeless(self, error: httpx.HTTPError, attempt: int) -> bool:
+        """Whether asking again is a waste of a person's time: an address that never answered is probably wrong."""
+        cause = problems.root_cause(error)
+        return isinstance(cause, (ssl.SSLError, socket.gaierror)) or (not self._answered and attempt >= _FIRST_ATTEMPTS)
+
     def _once(self, request: Json, *, stream: bool = False) -> httpx.Response:
         """Send once; a second time when the token was replaced meanwhile."""
         token = self.configuration.current_token()
@@ -122,6 +128,7 @@ class Connection:
             response.close()
             response = self._send(request, newer, stream)
         self.server_version = response.headers.get(VERSION_HEADER, self.server_version)
+        self._answered = True
         return response
 
     def _send(self, request: Json, token: str, stream: bool) -> httpx.Response:
@@ -139,14 +146,19 @@ class Connection:
             if url != self._url:
                 self._url, self._client = url, open_client(url, _TIMEOUT)
 
-    def _explained(self, error: RoostError, response: httpx.Response) -> RoostError:
-        """Add that versions differ where that may be the cause."""
+    def _check(self, response: httpx.Response) -> None:
+        """Raise what an answer that is no success stands for; add that versions differ where that may be the cause."""
+        if problems.is_stranger(response):
+            raise problems.stranger(self._url, response)
+        if response.is_success:
+            return
+        error = problems.error_from(response)
         skew = version_skew(__version__, self.server_version)
         if skew and (not problems.is_problem(response) or response.status_code in (404, 405, 422)):
             error.hint = f"{error.hint} {skew}".strip()
         if isinstance(error, NotSignedIn) and not self.configuration.current_token():
-            error.hint = error.hint or "No token was sent. Run `roost login URL`, or set ROOST_TOKEN."
-        return error
+            error.hint = problems.NO_TOKEN
+        raise error
 
 
 def version_skew(client: str, server: str) -> str:
