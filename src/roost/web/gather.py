@@ -132,10 +132,14 @@ def isolation_view(platform: Platform) -> IsolationView:
     return IsolationView(
         level=report.level if report else "unknown",
         separates_people=Capability.SEPARATES_PEOPLE in platform.runtime.capabilities,
-        explanation=report.explanation if report else "",
-        remedy=report.remedy if report else "",
-        limits=report.limits if report else "",
+        explanation=_sentence(report.explanation) if report else "",
+        remedy=_sentence(report.remedy) if report else "",
+        limits=_sentence(report.limits) if report else "",
     )
+
+
+def _sentence(text: str) -> str:
+    return text[:1].upper() + text[1:]
 
 
 def memory_meter(machine: Machine) -> Meter:

@@ -37,7 +37,7 @@ TABS = (
     ("access", "Access"),
     ("settings", "Settings"),
 )
-CHART_SPAN = timedelta(minutes=10)
+CHART_SPAN, SHORTEST_CHART = timedelta(minutes=10), timedelta(minutes=1)
 LOG_SHOWN_BYTES = 200_000
 
 
@@ -196,12 +196,14 @@ def _charts_of(platform: Platform, row: WorkloadRow) -> list[charts.Chart]:
     end = moment(platform.now_us() if busy or not samples else samples[-1].at_us)
     memory = [charts.Point(moment(sample.at_us), float(sample.memory_bytes)) for sample in samples]
     cpu = [charts.Point(moment(sample.at_us), sample.cpu_millis / 10) for sample in samples]
+    begun = memory[0].at if memory else end
+    start = min(max(begun, end - CHART_SPAN), end - SHORTEST_CHART)  # a young one fills its chart, not a corner of it
     limit_bytes, cores = _limits(platform, row)
     if samples and samples[-1].memory_limit_bytes:
         limit_bytes = samples[-1].memory_limit_bytes
     return [
-        charts.memory_chart(memory, limit_bytes, end - CHART_SPAN, end),
-        charts.cpu_chart(cpu, cores, end - CHART_SPAN, end),
+        charts.memory_chart(memory, limit_bytes, start, end),
+        charts.cpu_chart(cpu, cores, start, end),
     ]
 
 
