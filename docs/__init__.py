@@ -1,0 +1,1 @@
+"""The documentation: pages in Markdown, and the functions that write the reference from the code."""
