@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
 from collections.abc import AsyncIterator
@@ -19,6 +20,7 @@ from roost.runtimes.base import Capability, ExecChunk
 from roost.services.workloads import part_counts
 
 _STDIN_LIMIT = 3 * 2**20
+_PROMPT_S, _ALIVE_S = 0.5, 1.5
 
 
 def router(kind: Kind) -> APIRouter:
@@ -76,21 +78,37 @@ async def _exec(request: Request, kind: Kind, id: str) -> Response:
         raise InvalidInput("stdin is too large.", field="stdin", hint=f"At most {_STDIN_LIMIT >> 20} MB.")
     if Capability.EXEC not in platform.runtime.capabilities or row.phase is not Phase.RUNNING:
         raise Conflict(
-            f"{row.name} is {row.phase}.", subject=row.name, code="not-running", hint=f"Start it: roost {kind} start."
+            f"{row.name} is {row.phase}.",
+            subject=row.name,
+            code="not-running",
+            hint=f"Start it: roost {kind} start {row.name}",
         )
     part = _part(text(content, "part", ""), part_counts(row))
     chunks = platform.runtime.exec(row.id, part, argv, stdin=stdin)
-    first = await anext(chunks)
-    return StreamingResponse(_lines(first, chunks), media_type="application/x-ndjson")
+    coming = asyncio.ensure_future(anext(chunks))
+    await asyncio.wait({coming}, timeout=_PROMPT_S)
+    if coming.done():
+        coming.result()  # an error that comes at once is an answer, not the end of a stream
+    return StreamingResponse(_lines(coming, chunks), media_type="application/x-ndjson")
 
 
-async def _lines(first: ExecChunk, rest: AsyncIterator[ExecChunk]) -> AsyncIterator[bytes]:
-    yield _line(first)
+async def _lines(coming: asyncio.Future[ExecChunk], rest: AsyncIterator[ExecChunk]) -> AsyncIterator[bytes]:
+    """What a command prints. While it prints nothing empty lines go out, because that somebody who closed their end
+    has left, and the command is to end with them, is only seen by sending."""
     try:
-        async for chunk in rest:
-            yield _line(chunk)
+        while True:
+            done, _ = await asyncio.wait({coming}, timeout=_ALIVE_S)
+            if not done:
+                yield b"\n"
+                continue
+            yield _line(coming.result())
+            coming = asyncio.ensure_future(anext(rest))
+    except StopAsyncIteration:
+        pass
     except RoostError as error:
         yield json.dumps({"error": error.message}).encode() + b"\n"
+    finally:
+        coming.cancel()
 
 
 def _line(chunk: ExecChunk) -> bytes:
