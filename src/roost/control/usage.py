@@ -10,6 +10,7 @@ from roost.control.changes import Changes, News
 from roost.control.live import Live, Sample
 from roost.model.errors import RoostError
 from roost.runtimes.base import Capability, Disks, Runtime, Usage
+from roost.services import volumes
 from roost.store import usage as table
 from roost.store import workloads
 from roost.store.database import Store
@@ -84,10 +85,15 @@ class UsageLoop:
         if self._disks is None or time.monotonic() - self._disk_at < DISK_EVERY_S:
             return
         self._disk_at = time.monotonic()
+        changed: dict[str, int] = {}
         for id in running:
             volume = self._owners.get(id, ("", None))[1]
             if volume:
-                self._disk[id] = await self._disks.usage_bytes(volume)
+                before, self._disk[id] = self._disk.get(id), await self._disks.usage_bytes(volume)
+                if before != self._disk[id]:
+                    changed[volume] = self._disk[id]
+        if changed:
+            await self._store.run(_write_disks, self._store, changed)
 
 
 def _owners(store: Store, ids: set[str]) -> dict[str, tuple[str, str | None]]:
@@ -104,6 +110,13 @@ def _row(id: str, sample: Sample) -> UsageRow:
         cpu_millis=round(sample.cpu_percent * 10),
         disk_bytes=sample.disk_bytes,
     )
+
+
+def _write_disks(store: Store, sizes: dict[str, int]) -> None:
+    try:
+        volumes.measured(store, sizes)
+    except RoostError:
+        pass  # measured again soon
 
 
 def _write(store: Store, rows: list[UsageRow]) -> None:
