@@ -117,7 +117,7 @@ def test_what_is_wrong_and_what_to_do(
 def test_no_platform_there_exits_3(clean: dict[str, str]) -> None:
     done = roost("whoami", variables={**clean, "ROOST_URL": f"http://localhost:{free_port()}", "ROOST_TOKEN": "rst_a"})
     assert done.code == 3
-    assert "error: The platform cannot be reached" in done.err
+    assert "cannot be reached: nothing listens there." in done.err
 
 
 def test_nothing_typed_shows_the_page_and_is_a_usage_error(clean: dict[str, str]) -> None:

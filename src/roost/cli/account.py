@@ -17,7 +17,9 @@ _DEFAULT_URL = "http://localhost:8000"
 
 
 def login(
-    url: Annotated[str, typer.Argument(metavar="URL", help="The address of the platform.")] = _DEFAULT_URL,
+    url: Annotated[
+        str, typer.Argument(metavar="URL", help="The address of the platform.", show_default=_DEFAULT_URL)
+    ] = "",
     token_file: Annotated[
         str, typer.Option(metavar="FILE", help="Read the token from a file; - is standard input.")
     ] = "",
@@ -30,7 +32,7 @@ def login(
     from roost.client.configuration import Configuration, checked_url, remember
     from roost.client.platform import Roost
 
-    address = checked_url(url)
+    address = checked_url(url or os.environ.get("ROOST_URL") or _DEFAULT_URL)
     token = _token(token_file, address)
     with Roost(address, token) as roost:
         me = roost.me()
@@ -48,11 +50,13 @@ def logout(as_json: AsJson = False) -> None:
     """
     from roost.client.configuration import configuration_file, forget
 
-    forget()
+    known = forget()
     if as_json:
-        output.print_json({"file": str(configuration_file(os.environ)), "forgotten": True})
+        output.print_json({"file": str(configuration_file(os.environ)), "forgotten": known})
     else:
-        output.note("Forgotten.")
+        output.note("Forgotten." if known else "Nothing was remembered.")
+    if os.environ.get("ROOST_TOKEN") and not as_json:
+        output.note("ROOST_TOKEN is set and goes on being used.")
 
 
 def whoami(as_json: AsJson = False) -> None:
@@ -66,7 +70,10 @@ def whoami(as_json: AsJson = False) -> None:
     if as_json:
         output.print_json({**me, "url": url})
         return
-    output.print_details([("name", output.flat(me.get("name"))), ("role", output.flat(me.get("role"))), ("url", url)])
+    scopes = "everything" if me.get("scopes") is None else " ".join(me["scopes"])
+    output.print_details(
+        [("name", output.flat(me.get("name"))), ("role", output.flat(me.get("role"))), ("may", scopes), ("url", url)]
+    )
 
 
 def _token(token_file: str, address: str) -> str:

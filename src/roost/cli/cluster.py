@@ -8,30 +8,49 @@ import typer
 
 from roost.cli import output, workload_insight, workload_verbs
 from roost.cli.options import DEFAULT_TIMEOUT_S, AsJson, Timeout, Wait, Which, platform
-from roost.cli.variables import Variables, parse_variables
+from roost.cli.recipe import (
+    IdleTimeout,
+    Image,
+    RecipeFile,
+    Size,
+    Variables,
+    blaming,
+    idle_seconds,
+    parse_variables,
+    put_together,
+)
+from roost.cli.waiting import finish
 
 KIND = "cluster"
 
 
 def create(
     name: Annotated[str, typer.Argument(metavar="NAME", help="What to call it.")],
-    workers: Annotated[int, typer.Option(help="How many workers.")] = 2,
-    size: Annotated[str, typer.Option(help="The size of one worker.", show_default="the platform's")] = "",
-    image: Annotated[str, typer.Option(help="What workers have installed.", show_default="default")] = "",
+    workers: Annotated[int | None, typer.Option(help="How many workers.", show_default="2")] = None,
+    size: Size = "",
+    image: Image = "",
     variable: Variables = None,
+    idle_timeout: IdleTimeout = "",
+    file: RecipeFile = None,
     wait: Wait = False,
     timeout: Timeout = DEFAULT_TIMEOUT_S,
     as_json: AsJson = False,
 ) -> None:
-    """Create a Dask cluster and start it.
+    """Create a Dask cluster and start it. The size is that of one worker.
 
     Example: roost cluster create numbers --workers 4 --wait
     """
-    variables = parse_variables(variable)
-    with platform() as roost:
-        rooms = roost.clusters
-        seen = rooms.create(name, workers=workers, size=size, image=image, variables=variables)
-        workload_verbs.finish(rooms, seen, phase="running", wait=wait, timeout_s=timeout, as_json=as_json, done="runs")
+    options = {
+        "workers": workers,
+        "size": size,
+        "image": image,
+        "variables": parse_variables(variable),
+        "idle_timeout_s": idle_seconds(idle_timeout),
+    }
+    recipe = put_together(file, options)
+    with platform() as roost, blaming(file):
+        seen = roost.clusters.create(name, spec=recipe)
+        finish(roost.clusters, seen, phase="running", wait=wait, timeout_s=timeout, as_json=as_json, done="is running")
 
 
 def scale(

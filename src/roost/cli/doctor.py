@@ -7,6 +7,8 @@ import os
 import shutil
 import socket
 import sys
+import tempfile
+import textwrap
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from enum import StrEnum
@@ -19,6 +21,7 @@ from roost.model.errors import RoostError
 from roost.settings import Settings, load_settings
 
 _GIB = 2**30
+_WORD = 7  # letters of the longest verdict
 _SOCKET_PATH_LIMIT = 107  # sun_path of Linux unix(7), less the final NUL
 
 
@@ -54,7 +57,7 @@ def doctor(
     if as_json:
         print(json.dumps({"items": [asdict(check) for check in checks]}, indent=2))
     else:
-        _print_table(checks)
+        _print(checks)
     raise typer.Exit(1 if any(check.verdict is Verdict.MISSING for check in checks) else 0)
 
 
@@ -90,8 +93,11 @@ def _nearest_existing(path: Path) -> Path:
 
 def _home(settings: Settings) -> Check:
     base = _nearest_existing(settings.home)
-    if not os.access(base, os.W_OK | os.X_OK):
-        return Check("Home", Verdict.MISSING, f"{base} is not writable", "Use --home with a directory of yours.")
+    try:
+        tempfile.TemporaryFile(dir=base).close()  # permissions do not tell all: read-only, full, not a directory
+    except OSError as error:
+        found = f"{base} cannot be written: {error.strerror}"
+        return Check("Home", Verdict.MISSING, found, "Use --home with a directory of yours.")
     longest = len(str(settings.sockets)) + 60
     if longest > _SOCKET_PATH_LIMIT:
         return Check(
@@ -159,18 +165,36 @@ def _names() -> Check:
 def _chromium() -> Check:
     for name in ("chromium", "chromium-browser", "google-chrome"):
         if path := shutil.which(name):
-            return Check("Chromium (for the tests)", Verdict.OK, path)
-    return Check("Chromium (for the tests)", Verdict.NOTE, "not found", "`make test` installs one.")
+            return Check("Chromium", Verdict.OK, f"{path}; only tests need it")
+    return Check("Chromium", Verdict.NOTE, "not found; only tests need it", "`make test` installs one.")
 
 
-def _print_table(checks: list[Check]) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for heading in ("Check", "", "Found", "What to do"):
-        table.add_column(heading, overflow="fold")
-    colours = {Verdict.OK: "green", Verdict.NOTE: "yellow", Verdict.MISSING: "red"}
+def _print(checks: list[Check]) -> None:
+    """A line per check, and one for what to do."""
+    names = max(len(check.name) for check in checks)
     for check in checks:
-        table.add_row(check.name, f"[{colours[check.verdict]}]{check.verdict}[/]", check.found, check.remedy)
-    Console(width=None if sys.stdout.isatty() else 120).print(table)
+        indent = " " * (_WORD + 2 + names + 2)
+        lines = [
+            *_folded(check.found, len(indent)),
+            *_folded(f"-> {check.remedy}" if check.remedy else "", len(indent)),
+        ]
+        print(f"{_painted(check.verdict)}  {check.name:<{names}}  {lines[0]}")
+        for line in lines[1:]:
+            print(indent + line)
+
+
+def _folded(text: str, indent: int) -> list[str]:
+    """A text in lines that fit the terminal; in one line where there is none."""
+    if not sys.stdout.isatty():
+        return [text] if text else []
+    room = max(shutil.get_terminal_size().columns - indent, 20)
+    return textwrap.wrap(text, room, break_long_words=False, break_on_hyphens=False)
+
+
+def _painted(verdict: Verdict) -> str:
+    """The verdict, in colour where colours are wanted."""
+    word = f"{verdict:<{_WORD}}"
+    if not sys.stdout.isatty() or os.environ.get("NO_COLOR"):
+        return word
+    colour = {Verdict.OK: 32, Verdict.NOTE: 33, Verdict.MISSING: 31}[verdict]
+    return f"\x1b[{colour}m{word}\x1b[0m"

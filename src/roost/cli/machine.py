@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from roost.cli import output
 from roost.cli.options import AsJson, platform
 
@@ -21,16 +24,24 @@ def machine(as_json: AsJson = False) -> None:
     free, disk = output.memory(found.get("disk_free_bytes")), output.memory(found.get("disk_total_bytes"))
     output.print_details(
         [
-            ("cores", output.flat(found.get("cores"))),
+            ("cores", f"{found['cores']:g}" if found.get("cores") is not None else ""),
             ("memory", f"{used} of {total} used"),
             ("disk", f"{free} of {disk} free"),
             ("isolation", f"{isolation.get('level', '')}: {isolation.get('explanation', '')}"),
+            ("limits", output.flat(isolation.get("limits"))),
         ]
     )
-    rows = [
-        [output.flat(each.get("name")), output.flat(each.get("owner_name")), output.memory(each.get("memory_bytes"))]
-        for each in found.get("workloads") or ()
-    ]
+    rows = [_row(each) for each in found.get("workloads") or ()]
     if rows:
         print()
-        output.print_table(("NAME", "OWNER", "MEMORY"), rows, "")
+        output.print_table(("NAME", "KIND", "OWNER", "PHASE", "MEMORY", "CPU"), rows, "")
+
+
+def _row(told: Mapping[str, Any]) -> list[str]:
+    usage = told.get("usage") or {}
+    used, limit, cpu = usage.get("memory_bytes"), usage.get("memory_limit_bytes"), usage.get("cpu_percent")
+    return [
+        *(output.flat(told.get(key)) for key in ("name", "kind", "owner_name", "phase")),
+        f"{output.memory(used)} of {output.memory(limit)}" if used is not None and limit else "",
+        "" if cpu is None else f"{cpu:.0f} %",
+    ]

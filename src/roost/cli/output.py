@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import json
 import sys
-import time
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from decimal import Decimal
+from typing import Any
+from unicodedata import combining, east_asian_width
 
-if TYPE_CHECKING:
-    from roost.client.values import Workload
+from roost.model.units import format_bytes, format_duration, format_usd
 
 _PHASE_STYLE = {"running": "green", "starting": "cyan", "stopping": "cyan", "failed": "red", "stopped": "dim"}
-_UNITS = ((2**40, "TB"), (2**30, "GB"), (2**20, "MB"), (2**10, "kB"))
 
 
 def print_json(value: Any) -> None:
@@ -28,16 +26,22 @@ def print_items(items: Sequence[Any]) -> None:
 
 
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], empty: str) -> None:
-    """Aligned columns; `empty` goes to stderr when there is nothing to show."""
+    """Aligned columns, folded to the width of a terminal; `empty` goes to stderr when there is nothing to show.
+
+    Columns that are empty in every row are left out.
+    """
     if not rows:
         print(empty, file=sys.stderr)
         return
+    used = [index for index in range(len(columns)) if any(row[index] for row in rows)]
+    columns, rows = [columns[i] for i in used], [[row[i] for i in used] for row in rows]
     if sys.stdout.isatty():
         _print_rich(columns, rows)
         return
-    widths = [max(len(row[index]) for row in (columns, *rows)) for index in range(len(columns))]
+    widths = [max(_width(row[index]) for row in (columns, *rows)) for index in range(len(columns))]
     for row in (columns, *rows):
-        print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+        cells = (cell + " " * (width - _width(cell)) for cell, width in zip(row, widths, strict=True))
+        print("  ".join(cells).rstrip())
 
 
 def print_details(pairs: Sequence[tuple[str, str]]) -> None:
@@ -54,68 +58,69 @@ def note(text: str) -> None:
 
 
 def memory(amount_bytes: int | None) -> str:
-    """Bytes as people say them: 512 MB, 1.5 GB.
+    """Bytes as people say them; unknown is empty.
 
-    >>> memory(1536 * 2**20)
-    '1.5 GB'
+    >>> memory(1536 * 2**20), memory(None)
+    ('1.5 GB', '')
     """
-    if amount_bytes is None:
-        return ""
-    for unit, name in _UNITS:
-        if amount_bytes >= unit:
-            return f"{amount_bytes / unit:.1f}".removesuffix(".0") + f" {name}"
-    return f"{amount_bytes} B"
+    return "" if amount_bytes is None else format_bytes(amount_bytes)
+
+
+def lasting(moment: str | None, now: datetime | None = None) -> str:
+    """How long ago an ISO time is, without "ago".
+
+    >>> lasting("2026-01-01T10:00:00+00:00", datetime(2026, 1, 1, 13, 5, tzinfo=UTC))
+    '3 h 5 min'
+    """
+    return format_duration(max(int(-_distance_s(moment, now)), 0)) if moment else ""
 
 
 def ago(moment: str | None, now: datetime | None = None) -> str:
-    """An ISO time as a distance from now.
+    """An ISO time as a distance from now, in its largest unit.
 
-    >>> ago("2026-01-01T10:00:00+00:00", datetime(2026, 1, 1, 13, 5, tzinfo=UTC))
-    '3 h ago'
+    >>> now = datetime(2026, 1, 1, 13, 5, tzinfo=UTC)
+    >>> ago("2026-01-01T10:00:00+00:00", now), ago("2026-01-08T13:04:50Z", now), ago(None)
+    ('3 h ago', 'in 6 d', '')
     """
     if not moment:
         return ""
-    seconds = int(((now or datetime.now(UTC)) - datetime.fromisoformat(moment)).total_seconds())
-    for unit, name in ((86400, "d"), (3600, "h"), (60, "min")):
-        if seconds >= unit:
-            return f"{seconds // unit} {name} ago"
-    return f"{max(seconds, 0)} s ago"
+    distance_s = int(_distance_s(moment, now))
+    amount = " ".join(format_duration(abs(distance_s)).split()[:2])
+    return f"in {amount}" if distance_s > 0 else f"{amount} ago"
 
 
-class Waiting:
-    """Shows what a wait waits for: moving on a terminal, a line per news elsewhere, nothing when `quiet`."""
+def clock(moment: str | None) -> str:
+    """An ISO time on the clock of this machine, to the second."""
+    return f"{_parsed(moment).astimezone():%Y-%m-%d %H:%M:%S}" if moment else ""
 
-    def __init__(self, what: str, *, quiet: bool = False) -> None:
-        self._what = what
-        self._quiet = quiet
-        self._began = time.monotonic()
-        self._last = ""
-        self._status: Any = None
 
-    def __enter__(self) -> Self:
-        if not self._quiet and sys.stderr.isatty():
-            from rich.console import Console
+def money(usd: str | None) -> str:
+    """An amount as the platform tells it; unknown is shown as unknown."""
+    return format_usd(None if usd is None else Decimal(usd))
 
-            self._status = Console(stderr=True).status(self._what)
-            self._status.start()
-        return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._status is not None:
-            self._status.stop()
+def flat(value: Any) -> str:
+    """Any JSON value in one cell."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, Mapping | list):
+        return json.dumps(value, ensure_ascii=False)
+    return str(value)
 
-    def news(self, seen: Workload) -> None:
-        """Show the phase and its reason."""
-        text = f"{seen.name}: {seen.phase}" + (f", {seen.reason}" if seen.reason else "")
-        if self._status is not None:
-            from rich.markup import escape
 
-            self._status.update(f"{escape(text)} ({time.monotonic() - self._began:.0f} s)")
-        elif not self._quiet and text != self._last:
-            note(text)
-        self._last = text
+def _parsed(moment: str) -> datetime:
+    return datetime.fromisoformat(moment)
+
+
+def _distance_s(moment: str, now: datetime | None) -> float:
+    return (_parsed(moment) - (now or datetime.now(UTC))).total_seconds()
+
+
+def _width(text: str) -> int:
+    """Columns of a terminal that a text takes: wide characters are two, marks on others none."""
+    return sum(0 if combining(c) else 2 if east_asian_width(c) in "WF" else 1 for c in text)
 
 
 def _print_rich(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
@@ -129,19 +134,3 @@ def _print_rich(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     for row in rows:
         table.add_row(*(Text(cell, style=_PHASE_STYLE.get(cell, "")) for cell in row))
     Console().print(table)
-
-
-def money(hourly_usd: str | None) -> str:
-    """A price per hour; unknown is shown as unknown."""
-    return "unknown" if hourly_usd is None else f"${hourly_usd}"
-
-
-def flat(value: Any) -> str:
-    """Any JSON value in one cell."""
-    if value is None:
-        return ""
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, Mapping | list):
-        return json.dumps(value, ensure_ascii=False)
-    return str(value)

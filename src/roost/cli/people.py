@@ -60,7 +60,7 @@ def change(
     if role is None and disable is None:
         raise InvalidInput("Nothing to change was given.", hint="Add --role, --disable or --enable.")
     with platform() as roost:
-        found = one(roost.people.list(), name, "name", "email", what="people")
+        found = one(roost.people.list(), name, "name", "email", what="people", one_of="person")
         changed = roost.people.change(found["id"], role=role.value if role else None, disabled=disable)
     if as_json:
         output.print_json(changed)
@@ -83,4 +83,4 @@ def invite(
         output.print_json(made)
         return
     print(made["url"])
-    output.note(f"Works once, until {made.get('expires_at')}.")
+    output.note(f"Works once, until {output.clock(made.get('expires_at'))}.")

@@ -83,10 +83,11 @@ def explain(error: RoostError) -> int:
 
 def _explain_usage(error: Any) -> int:
     context = getattr(error, "ctx", None)
-    if not error.format_message():  # a group without a verb shows its page
-        error.show()
+    message = error.format_message()
+    if not message or message.startswith("Usage:"):  # a group without a verb shows its page
+        print(message or (context.get_help() if context is not None else help_page()), file=sys.stderr)
         return int(error.exit_code)
-    print(f"error: {error.format_message()}", file=sys.stderr)
+    print(f"error: {message.replace('Value error, ', '')}", file=sys.stderr)
     if context is not None:
         print(f"hint: See `{context.command_path} --help`.", file=sys.stderr)
     return int(error.exit_code)

@@ -7,7 +7,7 @@ from roost.cli.options import AsJson, platform
 
 
 def sizes(as_json: AsJson = False) -> None:
-    """List the sizes, whether each fits now and why not, and what it costs here and on EKS.
+    """List the sizes, what each costs here and on EKS, and why one cannot be had here.
 
     Example: roost sizes
     """
@@ -18,15 +18,16 @@ def sizes(as_json: AsJson = False) -> None:
         return
     rows = [
         [
-            each["name"] + (" (default)" if each["name"] == found.get("default") else ""),
+            each["name"] + ("*" if each["name"] == found.get("default") else ""),
             output.memory(each["memory_bytes"]),
             f"{each['cpu_millis'] / 1000:g}",
             output.flat(each.get("gpus") or ""),
-            "yes" if each["fits"] else each.get("why") or "no",
             output.money(each.get("hourly_usd")),
             output.money(each.get("eks_hourly_usd")),
+            "" if each["fits"] else each.get("why") or "It does not fit now.",
         ]
         for each in found["items"]
     ]
-    columns = ("SIZE", "MEMORY", "CPU", "GPU", "FITS", "PER HOUR", "ON EKS")
+    columns = ("SIZE", "MEMORY", "CPU", "GPU", "HOUR", "ON EKS", "WHY NOT")
     output.print_table(columns, rows, "There are no sizes.")
+    output.note("* is the size when none is given.")

@@ -20,7 +20,7 @@ def create(
     scope: Annotated[
         list[str] | None, typer.Option(help="Limit it: read, workspaces, clusters, admin.", show_default="no limit")
     ] = None,
-    days: Annotated[int | None, typer.Option(min=1, max=90, help="How long it works.", show_default="30")] = None,
+    days: Annotated[int | None, typer.Option(help="How long it works, 90 at most.", show_default="30")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Make a token and print it, this once.
@@ -33,7 +33,7 @@ def create(
         output.print_json(made)
         return
     print(made["token"])
-    output.note(f"Keep it: it is not shown again. It works until {made.get('expires_at')}.")
+    output.note(f"Keep it: it is not shown again. It works until {output.clock(made.get('expires_at'))}.")
 
 
 @app.command("list", context_settings=_SETTINGS)
@@ -51,13 +51,13 @@ def list_tokens(as_json: AsJson = False) -> None:
         [
             output.flat(each.get("name")),
             " ".join(each.get("scopes") or ()) or "everything",
-            output.flat(each.get("expires_at")),
-            output.flat(each.get("last_used_at")),
+            output.ago(each.get("expires_at")),
+            output.ago(each.get("seen_at")) or "never",
             each["id"],
         ]
         for each in found
     ]
-    output.print_table(("NAME", "MAY", "UNTIL", "LAST USED", "ID"), rows, "No tokens.")
+    output.print_table(("NAME", "MAY", "ENDS", "LAST USED", "ID"), rows, "No tokens.")
 
 
 @app.command("revoke", context_settings=_SETTINGS)

@@ -21,6 +21,8 @@ Volume = Annotated[str, typer.Argument(metavar="NAME", help="Name or id.")]
 def list_volumes(as_json: AsJson = False) -> None:
     """List volumes, those in the bin included.
 
+    A volume whose workspace is deleted stays in the bin until `roost volume delete` destroys it.
+
     Example: roost volume list
     """
     with platform() as roost:
@@ -32,13 +34,13 @@ def list_volumes(as_json: AsJson = False) -> None:
         [
             output.flat(each.get("name")),
             output.memory(each.get("used_bytes")),
-            output.flat(each.get("workspace") or ""),
-            f"until {each['kept_until']}" if each.get("kept_until") else "",
+            output.flat((each.get("used_by") or {}).get("name")),
+            "being destroyed" if each.get("being_destroyed") else output.clock(each.get("kept_until"))[:10],
             each["id"],
         ]
         for each in found
     ]
-    output.print_table(("NAME", "USED", "WORKSPACE", "IN THE BIN", "ID"), rows, "No volumes.")
+    output.print_table(("NAME", "USED", "WORKSPACE", "KEPT UNTIL", "ID"), rows, "No volumes.")
 
 
 @app.command("restore", context_settings=_SETTINGS)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Annotated
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from roost.cli import output
 from roost.cli.options import AsJson, Which, platform, workloads
+from roost.cli.waiting import quoted
 from roost.model.errors import RoostError
 
 if TYPE_CHECKING:
@@ -45,8 +46,9 @@ def events(ctx: typer.Context, name: Which, as_json: AsJson = False) -> None:
     if as_json:
         output.print_items(found)
         return
-    rows = [[output.flat(event.get(key)) for key in ("at", "phase", "reason")] for event in found]
-    output.print_table(("TIME", "PHASE", "REASON"), rows, f"Nothing happened to {name} yet.")
+    output.print_table(
+        ("TIME", "PHASE", "WHAT", "BY"), [_event(each) for each in found], f"Nothing happened to {name} yet."
+    )
 
 
 def open_it(
@@ -67,7 +69,7 @@ def open_it(
     else:
         print(url)
     if seen.phase != "running":
-        output.note(f"{seen.name} is {seen.phase}; start it with: roost {ctx.obj} start {seen.name}")
+        output.note(f"{seen.name} is {seen.phase}. Start it: roost {ctx.obj} start {quoted(seen.name)}")
     if not no_browser and not as_json and sys.stdout.isatty():
         typer.launch(url)
 
@@ -78,7 +80,9 @@ def execute(
     command: Annotated[list[str], typer.Argument(metavar="COMMAND", help="The command and its arguments, after --.")],
     stdin: Annotated[bool, typer.Option("--stdin", "-i", help="Send what is on standard input.")] = False,
 ) -> None:
-    """Run a command inside a {kind}; its output and exit code are yours.
+    """Run a command inside a {kind}.
+
+    Its output and exit code become those of this command; it ends when this command does.
 
     Example: roost {kind} exec demo -- python -c "print(1 + 1)"
     """
@@ -86,6 +90,13 @@ def execute(
     with platform() as roost:
         code = _stream(workloads(roost, ctx.obj).exec(name, command, stdin=given))
     raise typer.Exit(code)
+
+
+def _event(told: Mapping[str, Any]) -> list[str]:
+    """What happened: the reason, else what was asked for."""
+    asked = str((told.get("detail") or {}).get("action") or "")
+    what = told.get("reason") or (f"{asked.capitalize()} asked for." if asked else "")
+    return [output.clock(told.get("at")), output.flat(told.get("phase")), what, output.flat(told.get("actor_name"))]
 
 
 def _stream(outputs: Iterable[Output]) -> int:

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 
 from roost.cli import output
 from roost.cli.options import DEFAULT_TIMEOUT_S, AsJson, Timeout, Wait, Which, platform, workloads
-
-if TYPE_CHECKING:
-    from roost.client.values import Workload
-    from roost.client.workloads import Workloads
+from roost.cli.recipe import IdleTimeout, idle_seconds
+from roost.cli.waiting import finish, quoted, watched
+from roost.cli.workload_words import LIST_COLUMNS, facts, list_row
+from roost.model.errors import InvalidInput
+from roost.model.units import format_duration
 
 
 def group(kind: str, about: str, verbs: Mapping[str, Callable[..., None]]) -> typer.Typer:
@@ -28,21 +28,6 @@ def group(kind: str, about: str, verbs: Mapping[str, Callable[..., None]]) -> ty
         text = (verb.__doc__ or "").format(kind=kind)
         app.command(name, help=text, context_settings={"help_option_names": ["--help", "-h"]})(verb)
     return app
-
-
-def finish(
-    rooms: Workloads, seen: Workload, *, phase: str, wait: bool, timeout_s: float, as_json: bool, done: str
-) -> None:
-    """Wait where asked, then say what is."""
-    if wait:
-        with output.Waiting(seen.name, quiet=as_json and not sys.stderr.isatty()) as waiting:
-            seen = rooms.wait(seen.id, phase, timeout_s=timeout_s, progress=waiting.news)
-    if as_json:
-        output.print_json(seen.json)
-    else:
-        output.note(f"{seen.name} {done}." if seen.phase == phase else f"{seen.name} is {seen.phase}.")
-        if phase == "running":
-            print(seen.url)
 
 
 def list_them(
@@ -60,9 +45,12 @@ def list_them(
     if as_json:
         output.print_items([each.json for each in found])
         return
-    columns, row = _COLUMNS[ctx.obj]
     empty = f"No {ctx.obj}s. Create one: roost {ctx.obj} create NAME"
-    output.print_table(columns, [row(each) for each in found], empty)
+    if search:
+        empty = f"No {ctx.obj} has {search!r} in its name."
+    elif deleted:
+        empty = f"No {ctx.obj} is in the bin."
+    output.print_table(LIST_COLUMNS, [list_row(each) for each in found], empty)
 
 
 def show(ctx: typer.Context, name: Which, as_json: AsJson = False) -> None:
@@ -75,42 +63,29 @@ def show(ctx: typer.Context, name: Which, as_json: AsJson = False) -> None:
     if as_json:
         output.print_json(seen.json)
         return
-    usage = seen.json.get("usage") or {}
-    idle = seen.json.get("idle") or {}
-    used, limit = output.memory(usage.get("memory_bytes")), output.memory(usage.get("memory_limit_bytes"))
-    output.print_details(
-        [
-            ("name", seen.name),
-            ("id", seen.id),
-            ("phase", f"{seen.phase} since {output.ago(seen.json.get('since'))}"),
-            ("reason", seen.reason),
-            ("size", seen.size),
-            ("memory", f"{used} of {limit}" if used else ""),
-            ("workers", f"{seen.workers_ready} of {seen.workers}" if seen.kind == "cluster" else ""),
-            ("cost", f"{output.money(seen.json.get('hourly_usd'))} / h"),
-            ("idle", idle.get("why") or ""),
-            ("url", seen.url),
-            ("dashboard", seen.dashboard_url),
-            ("owner", seen.owner_name),
-        ]
-    )
+    output.print_details(facts(seen))
 
 
 def start(
     ctx: typer.Context,
     name: Which,
+    safe_mode: Annotated[
+        bool | None, typer.Option("--safe-mode/--no-safe-mode", help="As last time if left out.")
+    ] = None,
     wait: Wait = False,
     timeout: Timeout = DEFAULT_TIMEOUT_S,
     as_json: AsJson = False,
 ) -> None:
     """Start a {kind}.
 
+    In safe mode JupyterLab comes without extensions and with a report of what fills the disk.
+
     Example: roost {kind} start demo --wait
     """
     with platform() as roost:
         rooms = workloads(roost, ctx.obj)
-        seen = rooms.start(name)
-        finish(rooms, seen, phase="running", wait=wait, timeout_s=timeout, as_json=as_json, done="runs")
+        seen = rooms.start(name, safe_mode=safe_mode)
+        finish(rooms, seen, phase="running", wait=wait, timeout_s=timeout, as_json=as_json, done="is running")
 
 
 def stop(
@@ -144,7 +119,7 @@ def restart(
     with platform() as roost:
         rooms = workloads(roost, ctx.obj)
         seen = rooms.restart(name)
-        finish(rooms, seen, phase="running", wait=wait, timeout_s=timeout, as_json=as_json, done="runs")
+        finish(rooms, seen, phase="running", wait=wait, timeout_s=timeout, as_json=as_json, done="is running")
 
 
 def rename(
@@ -165,6 +140,31 @@ def rename(
         output.note(f"{name} is now {seen.name}.")
 
 
+def change(
+    ctx: typer.Context,
+    name: Which,
+    size: Annotated[str, typer.Option(help="The new size, one of `roost sizes`.")] = "",
+    idle_timeout: IdleTimeout = "",
+    as_json: AsJson = False,
+) -> None:
+    """Change the size of a stopped {kind}.
+
+    Or after how long without use it stops by itself.
+
+    Example: roost {kind} change demo --size 8gb
+    """
+    asked = {"size": size or None, "idle_timeout_s": idle_seconds(idle_timeout)}
+    changes = {key: value for key, value in asked.items() if value is not None}
+    if not changes:
+        raise InvalidInput("Nothing to change was given.", hint="Add --size or --idle-timeout.")
+    with platform() as roost:
+        seen = workloads(roost, ctx.obj).change(name, **changes)
+    if as_json:
+        output.print_json(seen.json)
+    else:
+        output.note(f"{seen.name} is changed. Start it: roost {ctx.obj} start {quoted(seen.name)}")
+
+
 def delete(
     ctx: typer.Context,
     name: Which,
@@ -181,12 +181,11 @@ def delete(
         seen = rooms.get(name)
         rooms.delete(seen.id)
         if wait:
-            with output.Waiting(seen.name, quiet=as_json and not sys.stderr.isatty()) as waiting:
-                rooms.wait_gone(seen.id, timeout_s=timeout, progress=waiting.news)
+            watched(seen, "stopped", as_json, lambda news: rooms.wait_gone(seen.id, timeout_s=timeout, progress=news))
     if as_json:
         output.print_json({"id": seen.id, "name": seen.name, "deleted": True})
     else:
-        output.note(f"{seen.name} is deleted. Back with: roost {ctx.obj} restore {seen.id}")
+        output.note(f"{seen.name} is deleted. Back with: roost {ctx.obj} restore {quoted(seen.name)}")
 
 
 def restore(ctx: typer.Context, name: Which, as_json: AsJson = False) -> None:
@@ -199,13 +198,13 @@ def restore(ctx: typer.Context, name: Which, as_json: AsJson = False) -> None:
     if as_json:
         output.print_json(seen.json)
     else:
-        output.note(f"{seen.name} is back, {seen.phase}.")
+        output.note(f"{seen.name} is back, {seen.phase}. Start it: roost {ctx.obj} start {quoted(seen.name)}")
 
 
 def extend(
     ctx: typer.Context,
     name: Which,
-    hours: Annotated[float, typer.Option(min=0.1, max=720, help="For how long.")] = 4,
+    hours: Annotated[float, typer.Option(help="For how long.")] = 4,
     as_json: AsJson = False,
 ) -> None:
     """Keep a {kind} running although it is idle.
@@ -217,22 +216,8 @@ def extend(
     if as_json:
         output.print_json(seen.json)
     else:
-        output.note((seen.json.get("idle") or {}).get("why") or f"{seen.name} stays for {hours:g} h.")
+        output.note(f"{seen.name} is not stopped for being idle in the next {format_duration(hours * 3600)}.")
 
-
-def _workspace_row(seen: Workload) -> list[str]:
-    return [seen.name, seen.phase, seen.size, output.ago(seen.json.get("started_at")), seen.url]
-
-
-def _cluster_row(seen: Workload) -> list[str]:
-    workers = f"{seen.workers_ready}/{seen.workers}"
-    return [seen.name, seen.phase, seen.size, workers, output.ago(seen.json.get("started_at")), seen.dashboard_url]
-
-
-_COLUMNS: dict[str, Any] = {
-    "workspace": (("NAME", "PHASE", "SIZE", "STARTED", "URL"), _workspace_row),
-    "cluster": (("NAME", "PHASE", "SIZE", "WORKERS", "STARTED", "DASHBOARD"), _cluster_row),
-}
 
 #: Verbs of every kind, in the order of the help page.
 SHARED: dict[str, Callable[..., None]] = {
@@ -242,6 +227,7 @@ SHARED: dict[str, Callable[..., None]] = {
     "stop": stop,
     "restart": restart,
     "rename": rename,
+    "change": change,
     "delete": delete,
     "restore": restore,
     "extend": extend,

@@ -103,7 +103,7 @@ class RoostCluster(Cluster):  # type: ignore[misc]
     @property
     def dashboard_link(self) -> str:
         """Dask's dashboard, behind the platform's login."""
-        return f"{self._dashboard_url.rstrip('/')}/status" if self._dashboard_url else ""
+        return self._dashboard_url
 
     @property
     def plan(self) -> set[int]:

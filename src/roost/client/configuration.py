@@ -76,9 +76,12 @@ def remember(configuration: Configuration, environment: Mapping[str, str] = os.e
     return path
 
 
-def forget(environment: Mapping[str, str] = os.environ) -> None:
-    """Remove the login file."""
-    configuration_file(environment).unlink(missing_ok=True)
+def forget(environment: Mapping[str, str] = os.environ) -> bool:
+    """Remove the login file; whether there was one."""
+    path = configuration_file(environment)
+    known = path.exists()
+    path.unlink(missing_ok=True)
+    return known
 
 
 def checked_url(url: str) -> str:

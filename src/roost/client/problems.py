@@ -35,6 +35,8 @@ def error_from(response: httpx.Response) -> errors.RoostError:
     told = _told(response)
     code = str(told.get("code") or "")
     kind = _BY_CODE.get(code) or _BY_STATUS.get(response.status_code, errors.RoostError)
+    if code == "control-down":
+        hint = "Try again in a moment."
     message = str(told.get("title") or f"The platform answered {response.status_code} {response.reason_phrase}.")
     hint = str(told.get("hint") or (SIGN_IN if kind is errors.NotSignedIn else told.get("detail") or ""))
     return kind(
