@@ -17,6 +17,7 @@ from typing import Annotated
 
 import typer
 
+from roost.cli.options import Home
 from roost.model.errors import RoostError
 from roost.settings import Settings, load_settings
 
@@ -44,7 +45,7 @@ class Check:
 
 
 def doctor(
-    home: Annotated[Path | None, typer.Option(help="Directory that holds everything.")] = None,
+    home: Home = None,
     port: Annotated[int | None, typer.Option(help="Public port.", show_default="8000")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:

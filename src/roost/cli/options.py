@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from roost.model.errors import RoostError
+from roost.model.errors import InvalidInput, RoostError
 
 if TYPE_CHECKING:
     from roost.client.platform import Roost
@@ -16,6 +17,17 @@ if TYPE_CHECKING:
 
 DEFAULT_TIMEOUT_S = 300.0
 
+
+def directory(text: str) -> Path:
+    """A directory as it was typed; an empty one comes from a variable that is not set, and would be the present one."""
+    if not text:
+        raise InvalidInput("home is empty.", field="home", hint="Name a directory, or leave --home out.")
+    return Path(text)
+
+
+Home = Annotated[
+    Path | None, typer.Option(parser=directory, metavar="DIRECTORY", help="Directory that holds everything.")
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Wait = Annotated[bool, typer.Option("--wait", help="Wait until it is done, and say what it waits for.")]
 Timeout = Annotated[float, typer.Option("--timeout", min=0, metavar="SECONDS", help="How long to wait.")]

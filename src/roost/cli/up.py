@@ -11,12 +11,13 @@ from typing import Annotated
 
 import typer
 
+from roost.cli.options import Home
 from roost.settings import Settings, load_settings
 from roost.supervisor import say, supervise
 
 
 def up(
-    home: Annotated[Path | None, typer.Option(help="Directory that holds everything.")] = None,
+    home: Home = None,
     host: Annotated[str | None, typer.Option(help="Address to listen on.", show_default="127.0.0.1")] = None,
     port: Annotated[int | None, typer.Option(help="Public port.", show_default="8000")] = None,
     domain: Annotated[str | None, typer.Option(help="Domain people type.", show_default="localhost")] = None,
