@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import contextlib
+import http.client
 import json
 import os
+import shutil
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self, TypeVar
+
+from roost.settings import Settings
 
 Result = TypeVar("Result")
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -40,16 +45,21 @@ def eventually(ask: Callable[[], Result], *, within_s: float = 30.0, every_s: fl
 
 @dataclass
 class Platform:
-    """A running platform. `home` must exist on a file system that every user may pass through."""
+    """A running platform. `home` must exist on a file system that every user may pass through.
+
+    `tls` trusts the certificate of a platform that has one.
+    """
 
     home: Path
     port: int = field(default_factory=free_port)
     flags: tuple[str, ...] = ()
     process: subprocess.Popen[bytes] | None = None
+    domain: str = "localhost"
+    tls: ssl.SSLContext | None = None
 
     @property
     def url(self) -> str:
-        return f"http://localhost:{self.port}"
+        return f"{'https' if self.tls else 'http'}://{self.domain}:{self.port}"
 
     @property
     def token(self) -> str:
@@ -91,10 +101,33 @@ class Platform:
         eventually(ask, within_s=within_s, every_s=0.02, what="/healthz")
 
     def healthy(self) -> bool:
-        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port), timeout=2) as connection:
-            connection.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
-            return connection.recv(64).startswith(b"HTTP/1.1 200")
+        with contextlib.suppress(OSError):
+            return self.ask("GET", "/healthz", timeout_s=2.0)[0] == 200
         return False
+
+    def ask(
+        self,
+        method: str,
+        path: str,
+        headers: Mapping[str, str] | None = None,
+        body: bytes | None = None,
+        *,
+        host: str = "",
+        timeout_s: float = 30.0,
+    ) -> tuple[int, list[tuple[str, str]], bytes]:
+        """One request on a connection of its own, by name (`host`, else the platform's): status, headers, body."""
+        name = host or self.domain
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout_s)
+        try:
+            connection.connect()
+            if self.tls is not None:
+                connection.sock = self.tls.wrap_socket(connection.sock, server_hostname=name)
+            given = {"Host": f"{name}:{self.port}", "Connection": "close", **(headers or {})}
+            connection.request(method, path, body, given)
+            response = connection.getresponse()
+            return response.status, response.getheaders(), response.read()
+        finally:
+            connection.close()
 
     def cli(self, *arguments: str, check: bool = True, timeout_s: float = 120.0) -> subprocess.CompletedProcess[str]:
         """Run the CLI against this platform as its first administrator."""
@@ -136,16 +169,28 @@ class Platform:
 
 
 @contextlib.contextmanager
-def platform(home: Path, *flags: str) -> Iterator[Platform]:
+def platform(home: Path, *flags: str, **known: Any) -> Iterator[Platform]:
     """A platform that is gone at the end, whatever happens: workloads and pre-imported parents too."""
     home.mkdir(parents=True, exist_ok=True)
-    running = Platform(home=home, flags=flags)
+    running = Platform(home=home, flags=flags, **known)
     try:
         yield running.start()
     finally:
         with contextlib.suppress(Exception):
             running.stop()
         sweep(home)
+        remove_traces(home)
+
+
+@contextlib.contextmanager
+def small_disk(path: Path, size: str, options: str = "") -> Iterator[Path]:
+    """A disk of its own at a directory; only root can make one."""
+    given = ",".join(part for part in (f"size={size}", "mode=711", options) if part)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", given, "roost-test", str(path)], check=True)
+    try:
+        yield path
+    finally:
+        subprocess.run(["umount", "-l", str(path)], check=True)
 
 
 def processes_of(home: Path) -> dict[int, str]:
@@ -167,3 +212,13 @@ def sweep(home: Path) -> None:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         time.sleep(0.05)
+
+
+def remove_traces(home: Path) -> None:
+    """Sockets and control groups are not in a home; those of a test would stay until the machine starts again."""
+    settings = Settings(home=home)
+    shutil.rmtree(settings.sockets, ignore_errors=True)
+    for folder in Path("/sys/fs/cgroup").glob(f"*/roost-{settings.instance}"):
+        for group in [*folder.glob("*/"), folder]:
+            with contextlib.suppress(OSError):
+                group.rmdir()

@@ -9,8 +9,6 @@ replaces the control plane.
 from __future__ import annotations
 
 import contextlib
-import errno
-import fcntl
 import json
 import os
 import selectors
@@ -19,18 +17,19 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO
 
 from roost import __version__
-from roost.model.errors import Conflict, RoostError, Unavailable
+from roost.claims import BACKLOG, bind, held_home, listen, make_home
+from roost.model.errors import RoostError
 from roost.settings import Settings
 
 LISTEN_FD = "ROOST_LISTEN_FD"
 SETTINGS = "ROOST_SETTINGS"
 STOP_GRACE_S = 10.0
+WORKLOADS_GRACE_S = 20.0  # more for the control plane where it stops workloads first
 # A child that says this about itself would fail again: stop instead of trying for ever.
 EXIT_HOPELESS = 4
 _FIRST_DELAY_S, _LONGEST_DELAY_S, _HEALTHY_AFTER_S = 0.05, 5.0, 10.0
@@ -118,93 +117,6 @@ class Child:
             self.pidfd = -1
 
 
-@contextlib.contextmanager
-def held_home(settings: Settings) -> Iterator[IO[str]]:
-    """Make the home and hold it; a second holder is told who has it."""
-    make_home(settings)
-    path = settings.home / "roost.lock"
-    with path.open("a+") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            lock.seek(0)
-            raise Conflict(
-                f"{settings.home} is in use by process {lock.read().strip() or '?'}.",
-                subject=str(settings.home),
-                field="home",
-                hint="Stop that `roost up` first, or use another --home.",
-            ) from None
-        lock.seek(0)
-        lock.truncate()
-        lock.write(str(os.getpid()))
-        lock.flush()
-        yield lock
-
-
-def make_home(settings: Settings) -> None:
-    """Create the directories of a home. Other users may pass through, not look around."""
-    for path in (
-        settings.home,
-        settings.keys,
-        settings.volumes,
-        settings.images,
-        settings.workloads,
-        settings.logs,
-        settings.sockets,
-    ):
-        try:
-            path.mkdir(parents=True, exist_ok=True, mode=0o711)
-            if not os.access(path, os.W_OK | os.X_OK):
-                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
-        except OSError as error:
-            raise Unavailable(
-                f"The home cannot be written: {path}: {error.strerror}.",
-                subject=str(settings.home),
-                field="home",
-                code="home-not-writable",
-                hint="Use --home with a directory of yours.",
-            ) from None
-    settings.keys.chmod(0o700)
-
-
-def listen(settings: Settings) -> socket.socket:
-    """The public listening socket, or an error that says what holds the port."""
-    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listener.bind((settings.host, settings.port))
-        listener.listen(2048)
-    except OSError as error:
-        listener.close()
-        holder = holder_of_port(settings.port)
-        raise Unavailable(
-            f"Cannot listen on {settings.host} port {settings.port}: {error.strerror}"
-            + (f" by {holder}." if holder else "."),
-            subject=str(settings.port),
-            field="port",
-            code="port-taken",
-            hint="Use another --port, or stop what holds it.",
-        ) from None
-    listener.setblocking(False)
-    return listener
-
-
-def holder_of_port(port: int) -> str:
-    """Which process listens on a TCP port, as `name (process 123)`; "" where that cannot be found out."""
-    inodes = set()
-    for table in ("/proc/net/tcp", "/proc/net/tcp6"):
-        with contextlib.suppress(OSError):
-            rows = [line.split() for line in Path(table).read_text().splitlines()[1:]]
-            inodes |= {r[9] for r in rows if r[3] == "0A" and int(r[1].rsplit(":", 1)[1], 16) == port}
-    wanted = {f"socket:[{inode}]" for inode in inodes}
-    for process in Path("/proc").glob("[0-9]*") if wanted else ():
-        with contextlib.suppress(OSError):
-            if any(str(fd.readlink()) in wanted for fd in (process / "fd").iterdir()):
-                return f"{(process / 'comm').read_text().strip()} (process {process.name})"
-    return ""
-
-
 class Supervisor:
     """Keeps control plane and data plane running until told to stop."""
 
@@ -217,29 +129,34 @@ class Supervisor:
         self._state = settings.home / "children.json"
         self._wake_read, self._wake_write = socket.socketpair()
         self._stopping = False
+        self._listener: socket.socket | None = None
 
     @property
     def children(self) -> tuple[Child, Child]:
         return (self.control, self.dataplane)
 
+    def claim_port(self) -> None:
+        """Take over what a killed supervisor left, or bind the port; before anything that takes long."""
+        self._replace_orphan(self.control)
+        if not self._adopt_dataplane():
+            self._listener = bind(self._settings)
+
     def run(self) -> int:
         """Supervise until SIGTERM or SIGINT; 0, or 1 when a child says that trying again is hopeless."""
         self._catch_signals()
-        self._replace_orphan(self.control)
-        adopted = self._adopt_dataplane()
-        listener = None if adopted else listen(self._settings)
-        self.control.spawn(self._environment)
-        if not adopted:
-            self._start_dataplane(listener)
-        self._write_state()
         try:
-            return self._loop(listener)
+            self.control.spawn(self._environment)
+            if self._listener is not None:
+                self._listener.listen(BACKLOG)
+                self._start_dataplane()
+            self._write_state()
+            return self._loop()
         finally:
             self._stop_children()
-            if listener is not None:
-                listener.close()
+            if self._listener is not None:
+                self._listener.close()
 
-    def _loop(self, listener: socket.socket | None) -> int:
+    def _loop(self) -> int:
         announced = False
         while not self._stopping:
             if not announced and healthy(self._settings):
@@ -251,12 +168,12 @@ class Supervisor:
                     continue
                 if child.process is not None and child.process.returncode == EXIT_HOPELESS:
                     return 1
-                if child is self.dataplane and listener is None:
-                    listener = listen(self._settings)  # the adopted one took its socket along
-                self._restart_when_due(child, listener)
+                if child is self.dataplane and self._listener is None:
+                    self._listener = listen(self._settings)  # the adopted one took its socket along
+                self._restart_when_due(child)
         return 0
 
-    def _restart_when_due(self, child: Child, listener: socket.socket | None) -> None:
+    def _restart_when_due(self, child: Child) -> None:
         now = time.monotonic()
         if child.identity is not None:  # newly found dead
             lived_s = now - child.started_at
@@ -269,16 +186,16 @@ class Supervisor:
             self._wait(child.due - now)
             if self._stopping:
                 return
-        if child is self.dataplane and listener is not None:
-            self._start_dataplane(listener)
+        if child is self.dataplane:
+            self._start_dataplane()
         else:
             child.spawn(self._environment)
         self._write_state()
 
-    def _start_dataplane(self, listener: socket.socket | None) -> None:
-        assert listener is not None
-        self.dataplane.variables = {LISTEN_FD: str(listener.fileno())}
-        self.dataplane.keep_fds = (listener.fileno(),)
+    def _start_dataplane(self) -> None:
+        assert self._listener is not None
+        self.dataplane.variables = {LISTEN_FD: str(self._listener.fileno())}
+        self.dataplane.keep_fds = (self._listener.fileno(),)
         self.dataplane.spawn(self._environment)
 
     def _wait(self, timeout_s: float) -> None:
@@ -305,8 +222,9 @@ class Supervisor:
 
     def _stop_children(self) -> None:
         """The data plane goes last, so that people see a page while the control plane ends."""
+        patience_s = {self.control.name: STOP_GRACE_S + (WORKLOADS_GRACE_S if self._settings.stop_workloads else 0)}
         for child in self.children:
-            deadline = time.monotonic() + STOP_GRACE_S
+            deadline = time.monotonic() + patience_s.get(child.name, STOP_GRACE_S)
             child.terminate()
             while child.alive and time.monotonic() < deadline:
                 time.sleep(0.01)
@@ -324,8 +242,11 @@ class Supervisor:
             "children": {c.module: [c.identity.pid, c.identity.started] for c in self.children if c.identity},
         }
         temporary = self._state.with_suffix(".new")
-        temporary.write_text(json.dumps(content))
-        temporary.replace(self._state)
+        try:
+            temporary.write_text(json.dumps(content))
+            temporary.replace(self._state)
+        except OSError as error:  # a full disk is no reason to end; only a successor would miss it
+            say(f"Cannot write {self._state}: {error.strerror}.")
 
     def _left_behind(self, child: Child) -> Identity | None:
         try:
@@ -359,18 +280,24 @@ class Supervisor:
 
 
 def healthy(settings: Settings) -> bool:
-    """Whether /healthz answers 200 on the public port."""
+    """Whether the platform answers on its public port."""
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.host, settings.host)
     try:
         with socket.create_connection((host, settings.port), timeout=1.0) as connection:
-            if settings.tls_cert is not None:
-                return True  # the data plane answers; its certificate names the domain, not this address
-            connection.sendall(
-                b"GET /healthz HTTP/1.1\r\nHost: " + settings.domain.encode() + b"\r\nConnection: close\r\n\r\n"
-            )
-            return connection.recv(64).startswith(b"HTTP/1.1 200")
+            if settings.tls_cert is None:
+                return _answers(connection, settings)
+        # The certificate names the domain, not this address: the control plane is asked behind the door.
+        with socket.socket(socket.AF_UNIX) as behind:
+            behind.settimeout(1.0)
+            behind.connect(str(settings.control_socket))
+            return _answers(behind, settings)
     except OSError:
         return False
+
+
+def _answers(connection: socket.socket, settings: Settings) -> bool:
+    connection.sendall(b"GET /healthz HTTP/1.1\r\nHost: " + settings.domain.encode() + b"\r\nConnection: close\r\n\r\n")
+    return connection.recv(64).startswith(b"HTTP/1.1 200")
 
 
 def say(text: str) -> None:
@@ -381,10 +308,15 @@ def say(text: str) -> None:
 
 
 def supervise(settings: Settings, prepare: Callable[[], None], on_ready: Callable[[], None]) -> int:
-    """Hold the home, prepare it (keys, image), run until told to stop. Returns the exit code."""
+    """Hold the home and the port, prepare (keys, image), run until told to stop. Returns the exit code."""
+    if not settings.home.exists():
+        bind(settings).close()  # a start that is refused makes no home
     with held_home(settings):
+        supervisor = Supervisor(settings, on_ready)
+        supervisor.claim_port()
+        make_home(settings)
         prepare()
-        return Supervisor(settings, on_ready).run()
+        return supervisor.run()
 
 
-__all__ = ["EXIT_HOPELESS", "LISTEN_FD", "SETTINGS", "RoostError", "supervise"]
+__all__ = ["EXIT_HOPELESS", "LISTEN_FD", "SETTINGS", "RoostError", "listen", "supervise"]

@@ -221,7 +221,7 @@ class Reconciler:
         if phase is Phase.FAILED:
             if self._may_renew(row.id) and lost(row.generation, wanted, seen):
                 self._renewed.setdefault(row.id, []).append(time.monotonic())
-                reason = "It was gone without a trace, so it is started again."
+                reason = "It ended without having been asked to, so it is started again."
                 await self.store.run(renew, self.store, row.id, row.generation, now_us=self._now_us(), reason=reason)
             elif seen is not None and seen.alive:
                 await self.runtime.delete(row.id)  # without its first part the rest is of no use

@@ -77,8 +77,13 @@ def route_of(row: WorkloadRow, status: Status) -> GateRoute:
 
 
 def lost(generation: int, wanted: Mapping[str, int], seen: Observed | None) -> bool:
-    """Whether a leading instance vanished without a trace (a reboot): not its own failure, so it is started again."""
-    return any(i.exit is not None and i.exit.reason is ExitReason.LOST for i in _leading(generation, wanted, seen))
+    """Whether it ended, but neither by itself nor because it should: gone with the machine, or stopped from outside.
+
+    That is not its own failure, so it is started again.
+    """
+    reasons = {i.exit.reason for i in _leading(generation, wanted, seen) if i.exit is not None}
+    # What is left of a workload whose first part failed is stopped by us: that alone is no reason.
+    return ExitReason.LOST in reasons or reasons == {ExitReason.STOPPED}
 
 
 def exit_json(ended: Exit) -> dict[str, Any]:

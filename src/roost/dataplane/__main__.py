@@ -32,10 +32,11 @@ def main() -> int:
         tls = tls_context(settings)
         listener = _listener(settings)
     except RoostError as error:
-        say(" ".join(part for part in (error.message, error.hint) if part))
+        where = f" ({error.subject})" if error.subject not in error.message else ""
+        say(f"error: {error.message}{where}" + (f"\nhint: {error.hint}" if error.hint else ""))
         return EXIT_HOPELESS
-    except (OSError, ssl.SSLError) as error:
-        say(f"The data plane cannot start: {error}.")
+    except OSError as error:
+        say(f"error: The data plane cannot start: {error}.")
         return EXIT_HOPELESS
     with asyncio.Runner(loop_factory=_new_loop) as runner:
         runner.run(_serve(settings, key, listener, tls))

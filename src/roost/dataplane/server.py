@@ -11,6 +11,7 @@ from collections.abc import Coroutine
 from roost.dataplane.activity import REPORT_S, send
 from roost.dataplane.client import ClientConnection
 from roost.dataplane.door import FrontDoor
+from roost.model.errors import RoostError
 from roost.settings import Settings
 
 POLL_S = 0.04
@@ -101,5 +102,13 @@ def tls_context(settings: Settings) -> ssl.SSLContext | None:
     context.set_alpn_protocols(["http/1.1"])
     with contextlib.suppress(AttributeError):
         context.options |= ssl.OP_NO_RENEGOTIATION
-    context.load_cert_chain(settings.tls_cert, settings.tls_key)
+    try:
+        context.load_cert_chain(settings.tls_cert, settings.tls_key)
+    except OSError as error:  # that of TLS is one too
+        raise RoostError(
+            f"The certificate cannot be used: {error.strerror or error}.",
+            subject=str(settings.tls_cert),
+            field="tls_cert",
+            hint="Name a PEM file with --tls-cert, and with --tls-key its private key where that is a file of its own.",
+        ) from None
     return context
