@@ -8,7 +8,7 @@ import random
 import signal
 import time
 from collections import Counter as Tally
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -38,6 +38,7 @@ for number in itertools.count(1):
 VICTIMS = ("control", "dataplane", "supervisor", "parents")
 OWN = {"control": "roost.control", "dataplane": "roost.dataplane", "up": "roost up "}
 PARENT = "runtimes.image.parent"
+FAMILIES = {"plain", "lab", "dask"}
 
 
 @pytest.fixture
@@ -78,9 +79,10 @@ def test_nothing_is_lost_when_any_process_is_killed(running: Platform) -> None:
     print(f"killed {dict(hits)}; counters {[counter.value for counter in counters]}")
 
     assert _intended(running) == intended
-    eventually(lambda: _workload_processes(running) == processes, what="the same workload processes")
-    eventually(lambda: _sockets(running) == sockets, what="no socket left behind")
-    eventually(lambda: _platform_processes(running) == dict.fromkeys(OWN, 1), what="one of each")
+    _settles(lambda: _workload_processes(running) ^ processes, "other processes of workloads")
+    _settles(lambda: _sockets(running) ^ sockets, "sockets left behind or lost")
+    _settles(lambda: set(_parents(running)) ^ FAMILIES or len(_parents(running)) - 3, "not one parent of each family")
+    _settles(lambda: _platform_processes(running).items() ^ dict.fromkeys(OWN, 1).items(), "not one of each")
     _assert_no_descriptor_leaked(running, counters, files)
 
 
@@ -102,6 +104,14 @@ def _kill(up: Platform, victim: str) -> int:
     return bool(pids)
 
 
+def _settles(difference: Callable[[], object], what: str) -> None:
+    """Wait until there is no difference; the failure shows what there still is."""
+    deadline = time.monotonic() + 30
+    while (found := difference()) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not found, what
+
+
 def _intended(up: Platform) -> list[tuple[str, str, str, object]]:
     """What people are told should run, and does."""
     listed = [item for kind in ("workspace", "cluster") for item in up.cli_json(kind, "list")["items"]]
@@ -120,6 +130,12 @@ def _platform_processes(up: Platform) -> dict[str, int]:
         for name, word in OWN.items():
             tally[name] += word in command
     return {name: number for name, number in tally.items() if number}
+
+
+def _parents(up: Platform) -> list[str]:
+    """The families that have a pre-imported parent."""
+    commands = [command.split() for command in processes_of(up.home).values() if PARENT in command]
+    return sorted(words[words.index("roost." + PARENT) + 1] for words in commands)
 
 
 def _sockets(up: Platform) -> set[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import socket
 import subprocess
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from tests.conftest import BuiltImage
+from tests.harness import eventually
 from tests.runtimes.conftest import OTHER, job, settled, text_of
 
 from roost.runtimes.image.parent import encode, receive
@@ -92,6 +94,29 @@ async def test_nonsense_does_not_end_it(warm_runtime: LocalRuntime) -> None:
     made = job("sh", "-c", "echo fine; sleep 60")
     await warm_runtime.apply(made)
     assert (await settled(warm_runtime, made.id)).instances[0].ready
+
+
+def test_only_one_lives_at_an_address_and_the_next_one_clears_up(default_image: BuiltImage, tmp_path: Path) -> None:
+    path = tmp_path / "plain.sock"
+    (tmp_path / ".plain.sock").write_text("what a killed one left")
+    command = [str(default_image.python), "-m", "roost.runtimes.image.parent", "plain", str(path)]
+    started = [subprocess.Popen(command, cwd="/") for _ in range(3)]
+    try:
+        eventually(lambda: sum(one.poll() is None for one in started) == 1, what="one")
+        (last,) = (one for one in started if one.poll() is None)
+        assert {one.returncode for one in started} == {0, None}
+        eventually(path.exists, what="the socket")
+        with socket.socket(socket.AF_UNIX) as connection:
+            connection.connect(str(path))
+        assert sorted(file.name for file in tmp_path.iterdir()) == ["plain.json", "plain.lock", "plain.sock"]
+        last.kill()
+        last.wait()
+        started.append(subprocess.Popen(command, cwd="/"))
+        eventually(lambda: json.loads((tmp_path / "plain.json").read_text())["pid"] == started[-1].pid, what="another")
+    finally:
+        for one in started:
+            one.kill()
+            one.wait()
 
 
 def test_imports_start_no_thread_and_the_plain_one_imports_little(default_image: BuiltImage) -> None:

@@ -8,6 +8,7 @@ use, and lives in a session of its own: the control plane may come and go.
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import gc
 import importlib
 import json
@@ -18,7 +19,7 @@ import socket
 import sys
 import threading
 from pathlib import Path
-from typing import NoReturn
+from typing import BinaryIO, NoReturn
 
 from roost.runtimes.image import sandbox, shim
 from roost.runtimes.image.files import write_json
@@ -49,7 +50,7 @@ def serve(family: str, path: Path) -> NoReturn:
     gc.freeze()
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # shims keep their own records
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
+    with _alone(path), socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
         _publish(listener, path)
         while True:
             connection, _ = listener.accept()
@@ -65,9 +66,20 @@ def count_threads() -> int:
         return threading.active_count()
 
 
+def _alone(path: Path) -> BinaryIO:
+    """Make sure that there is one parent at an address: whoever asked for another one may have been killed."""
+    lock = path.with_suffix(".lock").open("wb")
+    try:
+        fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # of this process only: forked programs do not hold it
+    except OSError:
+        raise SystemExit(0) from None
+    return lock
+
+
 def _publish(listener: socket.socket, path: Path) -> None:
     """Listen under a draft name, so that the socket appears only when it answers."""
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    draft = path.with_name(f".{path.name}")
+    draft.unlink(missing_ok=True)
     listener.bind(str(draft))
     draft.chmod(0o600)
     listener.listen(512)

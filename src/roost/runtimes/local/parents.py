@@ -111,8 +111,8 @@ class Parents:
         for file in self._directory.glob("*.json"):
             if file.stem not in ours:
                 kill_all(filter(None, [_pid_of(file)]), signal.SIGTERM)
-                file.with_suffix(".sock").unlink(missing_ok=True)
-                file.unlink(missing_ok=True)
+                for left in (file.with_suffix(".sock"), file.with_name(f".{file.stem}.sock"), file):
+                    left.unlink(missing_ok=True)
 
     def _socket(self, build: str, family: str) -> Path:
         # A socket's path holds 107 bytes and the names of builds are long.
@@ -149,10 +149,12 @@ class Parents:
     async def _start(self, build: str, family: str, path: Path) -> None:
         self._directory.mkdir(parents=True, exist_ok=True)
         self._directory.chmod(0o700)
-        path.unlink(missing_ok=True)
+        kill_all(filter(None, [_pid_of(path.with_suffix(".json"))]))  # lives, but does not answer
         process = self._spawn(build, family, path)
         deadline = asyncio.get_running_loop().time() + _START_WAIT_S
-        while not path.exists():
+        while not await asyncio.to_thread(_answers, path):
+            if process.poll() == 0:  # another one was at the address, and is about to answer or has ended too
+                process = self._spawn(build, family, path)
             if process.poll() is not None or asyncio.get_running_loop().time() > deadline:
                 raise Unavailable(
                     f"The pre-imported parent of {family} did not start.",
