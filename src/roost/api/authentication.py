@@ -45,12 +45,12 @@ async def authorise(request: Request) -> None:
         return
     caller, session_key = await _caller(request)
     request.state.identity = Identity(caller, rule, session_key)
+    if caller is None and not rule.anyone:
+        raise _not_signed_in(request)
     if request.method not in SAFE_METHODS and not _has_bearer(request):
         await _check_own_page(request, caller)
-    if rule.anyone:
+    if rule.anyone or caller is None:
         return
-    if caller is None:
-        raise _not_signed_in(request)
     # Whoever owns the thing is known later (`check_owner`); here it counts as the caller's own.
     if not allowed(rule, caller, caller.person):
         raise _forbidden(rule, caller)

@@ -6,13 +6,10 @@ here, inside the security headers, and the cause goes to the log alone.
 
 from __future__ import annotations
 
-import logging
-
+from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from roost.api.problems import BodyTooLarge, problem, unexpected
-
-log = logging.getLogger(__name__)
+from roost.api.problems import BodyTooLarge
 
 BODY_BYTES = 4 * 2**20
 
@@ -49,5 +46,6 @@ class Limits:
         except Exception as error:
             if started:
                 raise
-            log.error("%s %s failed unexpectedly", scope["method"], scope["path"], exc_info=error)
-            await problem(unexpected())(scope, receive, send)
+            # Starlette calls this handler outside of all middleware, where the answer gets no security headers.
+            answer = await scope["app"].exception_handlers[Exception](Request(scope), error)
+            await answer(scope, receive, send)

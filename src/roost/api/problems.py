@@ -76,15 +76,6 @@ def problem(error: errors.RoostError, status: int | None = None) -> Response:
     return Response(body, status, headers, MEDIA_TYPE)
 
 
-def unexpected() -> errors.RoostError:
-    """What people hear of a defect of ours."""
-    return errors.RoostError(
-        "The platform failed unexpectedly; the cause is in its log.",
-        code="internal",
-        hint="Try again; if it stays, show the log of the control plane to whoever runs it.",
-    )
-
-
 def add_problem_handlers(app: FastAPI) -> None:
     """Have every error of the app answered as a problem."""
 
