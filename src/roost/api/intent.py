@@ -27,13 +27,14 @@ async def make(
     return await platform.store.run(_made, platform, by, name, spec, retry)
 
 
-async def respecify(platform: Platform, by: By, row: WorkloadRow, changes: Mapping[str, Any]) -> WorkloadRow:
-    """Change some keys of what a stopped workload asks for."""
+async def respecify(
+    platform: Platform, by: By, row: WorkloadRow, changes: Mapping[str, Any], *, name: str | None = None
+) -> WorkloadRow:
+    """Change some keys of what a stopped workload asks for, and its name: all that is asked, or nothing."""
     if "size" in changes:
         platform.catalog.find(str(changes["size"]))
-    return await platform.store.run(
-        workloads.respecify, platform.store, by, row.id, lambda now: _edited(now, dict(changes))
-    )
+    edit = (lambda now: _edited(now, dict(changes))) if changes else None
+    return await platform.store.run(workloads.alter, platform.store, by, row.id, name=name, edit=edit)
 
 
 async def scale(platform: Platform, by: By, row: WorkloadRow, workers: Any) -> WorkloadRow:

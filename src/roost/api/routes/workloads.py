@@ -18,7 +18,7 @@ from roost.api.shown import shown, transition_json, usage_row, workload_json
 from roost.control.platform import Platform
 from roost.model.errors import Conflict, InvalidInput, NotFound
 from roost.model.lifecycle import Phase
-from roost.model.names import checked_name
+from roost.model.names import printable
 from roost.model.specs import parse_spec
 from roost.model.workload import Kind, Port
 from roost.services import clusters, workloads
@@ -127,9 +127,8 @@ async def _create(request: Request, kind: Kind) -> Response:
     given = content.pop("spec", None)
     del content["name"]
     if given is not None and content:
-        raise InvalidInput(
-            f"Unknown key {next(iter(content))!r} beside spec.", field=next(iter(content)), hint="Put it into spec."
-        )
+        key = printable(next(iter(content)), 60)
+        raise InvalidInput(f'Unknown key "{key}" beside spec.', subject=key, field=key, hint="Put it into spec.")
     spec = parse_spec(given if given is not None else content, kind.value)
     row, new = await intent.make(platform, by, name, spec, await retry_of(request, by.person))
     return Json(await workload_json(platform, row), 201 if new else 200)
@@ -174,18 +173,11 @@ def _again(platform: Platform, id: str) -> WorkloadRow:
 
 async def _patch(request: Request, platform: Platform, row: WorkloadRow) -> WorkloadRow:
     content = await body_of(request, allowed=_PATCHED)
-    by = by_of(request)
     if not content:
         raise InvalidInput("There is nothing to change.", field="body", hint=f"Valid keys: {', '.join(_PATCHED)}.")
-    name = checked_name(text(content, "name")) if "name" in content else None
+    texts = {key: text(content, key) for key in ("name", "size") if key in content}
     spec = {key: value for key, value in content.items() if key != "name"}
-    if spec:
-        if "size" in spec:
-            text(spec, "size")
-        row = await intent.respecify(platform, by, row, spec)
-    if name is not None:
-        row = await platform.store.run(workloads.rename, platform.store, by, row.id, name)
-    return row
+    return await intent.respecify(platform, by_of(request), row, spec, name=texts.get("name"))
 
 
 async def _delete(request: Request, platform: Platform, row: WorkloadRow) -> WorkloadRow:
