@@ -61,6 +61,24 @@ def _introduce(settings: Settings, store: Any) -> None:
         sys.stdout.flush()
 
 
+def _server(config: Any, app: Any) -> Any:
+    """A server that ends long answers as soon as it is told to stop, instead of waiting for them."""
+    import asyncio
+
+    import uvicorn
+
+    class Server(uvicorn.Server):
+        async def serve(self, sockets: Any = None) -> None:
+            self.loop = asyncio.get_running_loop()
+            await super().serve(sockets)
+
+        def handle_exit(self, sig: int, frame: Any) -> None:
+            self.loop.call_soon_threadsafe(app.state.platform.stopping.set)
+            super().handle_exit(sig, frame)
+
+    return Server(config)
+
+
 def _serve(settings: Settings, app: Any) -> None:
     import uvicorn
 
@@ -79,7 +97,7 @@ def _serve(settings: Settings, app: Any) -> None:
             lifespan="on",
             ws="none",
         )
-        server = uvicorn.Server(config)
+        server = _server(config, app)
         config.load()
         sock = config.bind_socket()
         settings.control_socket.chmod(0o600)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Coroutine
-from typing import Any
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine
+from typing import Any, TypeVar
 
 from roost.control.activity import Activities
 from roost.control.changes import Changes
@@ -27,6 +27,7 @@ from roost.store import people
 from roost.store.database import Store
 
 log = logging.getLogger(__name__)
+Piece = TypeVar("Piece")
 
 _RESTART_LOOP_S = 1.0
 
@@ -34,6 +35,10 @@ _RESTART_LOOP_S = 1.0
 def now_us() -> int:
     """The time, in UTC microseconds."""
     return time.time_ns() // 1000
+
+
+async def _next(pieces: AsyncIterator[Piece]) -> Piece:
+    return await anext(pieces)
 
 
 class Platform:
@@ -96,6 +101,29 @@ class Platform:
             await self._stop_workloads()
         await self.runtime.close()
         self._unlisten()
+
+    async def while_serving(self, pieces: AsyncIterator[Piece]) -> AsyncIterator[Piece]:
+        """The pieces of a long answer, which ends when the platform stops: nobody waits for a quiet stream."""
+        stopping = asyncio.create_task(self.stopping.wait())
+        following: asyncio.Task[Piece] | None = None
+        try:
+            while not self.stopping.is_set():
+                following = asyncio.create_task(_next(pieces))
+                await asyncio.wait({following, stopping}, return_when=asyncio.FIRST_COMPLETED)
+                if not following.done():
+                    return
+                try:
+                    piece = following.result()
+                except StopAsyncIteration:
+                    return
+                yield piece
+        finally:
+            stopping.cancel()
+            if following is not None and not following.done():
+                following.cancel()
+                await asyncio.gather(following, return_exceptions=True)
+            if isinstance(pieces, AsyncGenerator):
+                await pieces.aclose()
 
     async def name_of(self, person: str) -> str:
         """A person's name, remembered until it changes."""

@@ -9,7 +9,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from roost.model.lifecycle import Exit, ExitReason, Instance, Observed, Phase, Wanted, phase
+from roost.model.lifecycle import (
+    Exit,
+    ExitReason,
+    Observed,
+    Phase,
+    Wanted,
+    leading_instances,
+    phase,
+    ready_count,
+    reason,
+)
 from roost.model.workload import Kind, Port, Workload
 from roost.store.gate import GateRoute
 from roost.store.rows import WorkloadRow, micros
@@ -47,18 +57,18 @@ def unfinished(generation: int, wanted: Mapping[str, int], seen: Observed | None
 def derive(row: WorkloadRow, wanted: Mapping[str, int], seen: Observed | None) -> Status:
     """The status of a workload now."""
     now = phase(row.wanted, row.generation, wanted, seen)
-    leading = _leading(row.generation, wanted, seen)
+    leading = leading_instances(row.generation, wanted, seen)
     ended = next((instance.exit for instance in leading if instance.exit is not None), None)
     observed: dict[str, Any] = {}
     if "worker" in wanted:
-        observed["workers_ready"] = _ready(row.generation, "worker", seen)
+        observed["workers_ready"] = ready_count("worker", row.generation, seen)
     first = leading[0] if leading else None
     if first is not None and first.exit is None and now in (Phase.RUNNING, Phase.STARTING):
         observed["addresses"] = dict(first.addresses)
     if ended is not None and now is Phase.FAILED:
         observed["exit"] = exit_json(ended)
     started = micros(first.started_at) if first is not None and first.exit is None else None
-    return Status(phase=now, reason=_reason(row, now, wanted, seen, ended), started_us=started, observed=observed)
+    return Status(phase=now, reason=_reason(row, now, wanted, seen), started_us=started, observed=observed)
 
 
 def route_of(row: WorkloadRow, status: Status) -> GateRoute:
@@ -81,7 +91,7 @@ def lost(generation: int, wanted: Mapping[str, int], seen: Observed | None) -> b
 
     That is not its own failure, so it is started again.
     """
-    reasons = {i.exit.reason for i in _leading(generation, wanted, seen) if i.exit is not None}
+    reasons = {i.exit.reason for i in leading_instances(generation, wanted, seen) if i.exit is not None}
     # What is left of a workload whose first part failed is stopped by us: that alone is no reason.
     return ExitReason.LOST in reasons or reasons == {ExitReason.STOPPED}
 
@@ -99,51 +109,13 @@ def exit_json(ended: Exit) -> dict[str, Any]:
     }
 
 
-def ending(what: str, ended: Exit) -> str:
-    """One sentence about how something ended, and the next step where there is one."""
-    if ended.reason is ExitReason.OUT_OF_MEMORY:
-        peak, limit = ended.peak_memory_bytes, ended.limit_memory_bytes
-        amount = f" at {_gigabytes(peak)} of {_gigabytes(limit)} GB" if peak and limit else ""
-        return f"{what} stopped{amount}: it reached its memory limit. Start it again, or choose a larger size."
-    if ended.reason is ExitReason.NOT_STARTED:
-        return f"{what} could not be started: {ended.message or 'the cause is in the log'}".rstrip(".") + "."
-    if ended.reason is ExitReason.LOST:
-        return f"{what} is gone without a trace; the machine may have restarted."
-    if ended.reason is ExitReason.SIGNALLED:
-        return f"{what} was ended by signal {ended.signal}; its log may say why."
-    if ended.reason is ExitReason.STOPPED:
-        return f"{what} was stopped."
-    return f"{what} ended by itself with code {ended.code}; its log may say why."
-
-
-def _reason(row: WorkloadRow, now: Phase, wanted: Mapping[str, int], seen: Observed | None, ended: Exit | None) -> str:
-    if now is Phase.FAILED and ended is not None:
-        return ending(_PROGRAM_WORDS[row.kind], ended)
-    if now is Phase.STARTING:
-        said = next((i.message for i in _leading(row.generation, wanted, seen) if not i.ready and i.message), "")
-        return said or f"{_PROGRAM_WORDS[row.kind]} is starting."
+def _reason(row: WorkloadRow, now: Phase, wanted: Mapping[str, int], seen: Observed | None) -> str:
+    if now in (Phase.STARTING, Phase.FAILED):
+        return reason(now, row.generation, wanted, seen, what=_PROGRAM_WORDS[row.kind])
     if now is Phase.RUNNING:
-        count = wanted.get("worker", 0)
-        ready = _ready(row.generation, "worker", seen)
+        count, ready = wanted.get("worker", 0), ready_count("worker", row.generation, seen)
         return f"{ready} of {count} workers are ready." if count and ready != count else ""
     return row.reason if row.wanted is not Wanted.RUNNING else ""  # written with the intent: who or what stopped it
-
-
-def _leading(generation: int, wanted: Mapping[str, int], seen: Observed | None) -> list[Instance]:
-    """The first instance of each wanted part at this generation, in the order of the parts."""
-    found = {
-        i.part: i for i in (seen.instances if seen is not None else ()) if i.index == 0 and i.generation == generation
-    }
-    return [found[name] for name, count in wanted.items() if count > 0 and name in found]
-
-
-def _ready(generation: int, part: str, seen: Observed | None) -> int:
-    instances = seen.alive if seen is not None else ()
-    return sum(1 for i in instances if i.part == part and i.ready and i.generation == generation)
-
-
-def _gigabytes(size: int) -> str:
-    return f"{size / 2**30:.1f}"
 
 
 _PROGRAM_WORDS: Mapping[Kind, str] = {

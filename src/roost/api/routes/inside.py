@@ -44,16 +44,15 @@ async def _logs(request: Request, kind: Kind, id: str) -> Response:
     part = _part(request.query_params.get("part", ""), part_counts(row))
     index = whole(request, "index", 0, least=0, most=10_000)
     offset = whole(request, "offset", 0, least=0, most=1 << 62)
-    pieces = platform_of(request).runtime.logs(
-        row.id, part, index=index, offset=offset, follow=truth(request, "follow")
-    )
+    platform = platform_of(request)
+    pieces = platform.runtime.logs(row.id, part, index=index, offset=offset, follow=truth(request, "follow"))
     try:
         first = await anext(pieces, b"")  # an error is an answer, not the end of a stream
     except NotFound:
         if row.phase is not Phase.STARTING and row.started_us is not None:
             raise
         first = b""
-    return StreamingResponse(_after(first, pieces), media_type="text/plain; charset=utf-8")
+    return StreamingResponse(platform.while_serving(_after(first, pieces)), media_type="text/plain; charset=utf-8")
 
 
 async def _after(first: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:

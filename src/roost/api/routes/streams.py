@@ -26,7 +26,8 @@ _CHECK_S = 3.0
 async def stream(request: Request) -> Response:
     """Events `workload` (as it is now), `removed` (its id), `usage` (its sample), `behind` (read the lists again)."""
     owner = owner_filter(request, request.query_params.get("owner"))
-    content = _events(request, platform_of(request), owner)
+    platform = platform_of(request)
+    content = platform.while_serving(_events(request, platform, owner))
     return StreamingResponse(content, media_type="text/event-stream", headers={"X-Accel-Buffering": "no"})
 
 

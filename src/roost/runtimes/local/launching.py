@@ -81,6 +81,7 @@ def environment_of(workload: Workload, part: Part, record: Record, around: Surro
         "JUPYTER_CONFIG_PATH": f"{home}/.local/etc/jupyter",
         "JUPYTER_DATA_DIR": f"{home}/.local/share/jupyter",
         "IPYTHONDIR": f"{home}/.ipython",
+        "BOKEH_RESOURCES": "inline",  # plots load nothing from elsewhere
         "ROOST_WORKLOAD": workload.id,
         "ROOST_INDEX": str(record.index),
         "ROOST_MEMORY_BYTES": str(part.memory_bytes),
