@@ -139,7 +139,9 @@ def _parents(up: Platform) -> list[str]:
 
 
 def _sockets(up: Platform) -> set[str]:
-    return {str(path) for path in Settings(home=up.home).sockets.rglob("*") if path.is_socket()}
+    """Unix sockets of the platform and its workloads; those of parents by family, without the image's build."""
+    found = {path for path in Settings(home=up.home).sockets.rglob("*") if path.is_socket()}
+    return {path.name.rpartition("-")[2] if path.parent.name == "parents" else str(path) for path in found}
 
 
 def _open_files(up: Platform) -> dict[int, int]:
