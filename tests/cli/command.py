@@ -25,12 +25,13 @@ def environment(home: Path, **variables: str) -> dict[str, str]:
     return {**clean, "HOME": str(home), "COLUMNS": "100", "NO_COLOR": "1", **variables}
 
 
-def roost(*arguments: str, variables: Mapping[str, str], stdin: str = "") -> Done:
+def roost(*arguments: str, variables: Mapping[str, str], stdin: str = "", directory: Path | None = None) -> Done:
     """Run it and return how it ended."""
     done = subprocess.run(
         [sys.executable, "-m", "roost", *arguments],
         env=dict(variables),
         input=stdin,
+        cwd=directory,
         capture_output=True,
         text=True,
         timeout=60,

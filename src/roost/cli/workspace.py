@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -21,9 +21,6 @@ from roost.cli.recipe import (
     put_together,
 )
 from roost.cli.waiting import finish
-
-if TYPE_CHECKING:
-    from roost.client.platform import Roost
 
 KIND = "workspace"
 
@@ -44,18 +41,19 @@ def create(
 
     Example: roost workspace create demo --size 4gb --wait
     """
-    variables, idle_timeout_s = parse_variables(variable), idle_seconds(idle_timeout)
+    options = {
+        "size": size,
+        "image": image,
+        "variables": parse_variables(variable),
+        "idle_timeout_s": idle_seconds(idle_timeout),
+    }
+    recipe = put_together(file, options)
     with platform() as roost, blaming(file):
-        options = {"size": size, "image": image, "variables": variables, "idle_timeout_s": idle_timeout_s}
-        recipe = put_together(file, {**options, "volume": _volume(roost, volume)})
-        seen = roost.workspaces.create(name, spec=recipe)
-        finish(
-            roost.workspaces, seen, phase="running", wait=wait, timeout_s=timeout, as_json=as_json, done="is running"
-        )
-
-
-def _volume(roost: Roost, which: str) -> str:
-    return str(one(roost.volumes.list(), which, "name", what="volume")["id"]) if which else ""
+        if volume:
+            recipe["volume"] = one(roost.volumes.list(), volume, "name", what="volume")["id"]
+        rooms = roost.workspaces
+        seen = rooms.create(name, spec=recipe)
+        finish(rooms, seen, phase="running", wait=wait, timeout_s=timeout, as_json=as_json, done="is running")
 
 
 app = workload_verbs.group(
