@@ -9,7 +9,9 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "src")]
 
 import roost  # noqa: E402
-from docs.generate import schema_files  # noqa: E402
+from docs.generate import dask_stand_in, schema_files  # noqa: E402
+
+dask_stand_in.install()
 
 project = "Roost"
 author = "The Roost founders"
@@ -20,6 +22,7 @@ extensions = ["myst_parser", "sphinx.ext.autodoc", "docs.generate"]
 exclude_patterns = ["_build", "_generated"]
 source_suffix = {".md": "markdown"}
 root_doc = "index"
+default_role = "code"  # what docstrings put into single backticks
 smartquotes = False  # "--json" is two hyphens
 
 myst_enable_extensions = ["colon_fence", "deflist", "attrs_inline"]
@@ -28,11 +31,11 @@ myst_heading_anchors = 3
 nitpicky = True
 # Types of other packages have no page here, and fetching their inventories would need a network.
 nitpick_ignore_regex = [(r"py:.*", r"(?!roost\b).*")]
-autodoc_mock_imports = ["distributed"]  # installed in images only
+autodoc_preserve_defaults = True  # "os.environ", not what is in it where this is built
 autodoc_member_order = "bysource"
 autodoc_class_signature = "mixed"
 autodoc_typehints = "signature"
-autodoc_default_options = {"members": True}
+autodoc_default_options = {"members": True, "exclude-members": "__init__, __new__"}
 python_use_unqualified_type_names = True
 
 html_theme = "furo"

@@ -31,8 +31,9 @@ def markdown() -> str:
         section = _SECTIONS.get(word, word if word in _TITLES else "platform")
         who = who_may(RULES[method, path])
         takes = ", ".join(map(code, QUERIES.get((method, path), ())))
-        sections[section].append((code(f"{method} {path}"), prose(described), takes, prose(who)))
-    columns = ("Route", "What it does", "Takes", "Who may")
+        told = f"{prose(described)}<br>Takes {takes}." if takes else prose(described)
+        sections[section].append((code(f"{method} {path}"), told, prose(who)))
+    columns = ("Route", "What it does", "Who may")
     return "\n\n".join(f"## {_TITLES[name]}\n\n{table(columns, rows)}" for name, rows in sections.items() if rows)
 
 

@@ -9,7 +9,7 @@ from docs.generate.cli_pages import options_of
 from docs.generate.tables import code, prose, table
 from roost.settings import ENVIRONMENT_PREFIX, FIELDS, Settings
 
-_COLUMNS = ("Setting", "Flag of `roost up`", "Environment variable", "Default", "Meaning")
+_COLUMNS = ("Setting, flag, variable", "Meaning", "Default")
 #: The home has no fixed default: `roost.settings.default_home` decides.
 _HOME = "`/var/lib/roost` as root, else `~/.local/share/roost`"
 
@@ -22,15 +22,18 @@ def markdown() -> str:
         _COLUMNS,
         (
             (
-                code(name),
-                code(flags.get(name, "")),
-                code(ENVIRONMENT_PREFIX + name.upper()),
-                _HOME if name == "home" else code(_shown(defaults[name])),
+                "<br>".join(filter(None, (code(name), code(flags.get(name, "")), code(variable(name))))),
                 prose(meaning),
+                _HOME if name == "home" else code(_shown(defaults[name])),
             )
             for name, meaning in FIELDS.items()
         ),
     )
+
+
+def variable(name: str) -> str:
+    """The environment variable of a setting."""
+    return ENVIRONMENT_PREFIX + name.upper()
 
 
 def _flags() -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
@@ -33,6 +34,9 @@ LOADING = {
     ("object", "data"),
     ("video", "src"),
 }
+
+
+CANARY = "only-in-the-environment-of-the-build"
 
 
 @dataclass
@@ -71,6 +75,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     done = subprocess.run(
         [sys.executable, *argv[1].split(), "docs", str(target)],
         cwd=ROOT,
+        env={**os.environ, "CANARY": CANARY},
         capture_output=True,
         text=True,
         timeout=110,
@@ -137,6 +142,21 @@ def test_nothing_of_the_marks_is_left(pages: dict[Path, Page]) -> None:
     }
     assert asked == PIECES.keys()
     assert not [page.path for page in pages.values() if "<!-- roost:" in page.path.read_text()]
+
+
+def test_nothing_of_the_machine_that_builds_is_in_the_pages(built: Path) -> None:
+    for file in built.rglob("*"):
+        if file.suffix in (".html", ".js", ".json"):
+            text = file.read_text()
+            assert CANARY not in text, file.name
+            assert str(ROOT) not in text, file.name
+
+
+def test_links_of_the_read_me_lead_somewhere() -> None:
+    for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md"):
+        for link in re.findall(r"\]\(([^)]+)\)", (ROOT / name).read_text()):
+            if not urlsplit(link).scheme:
+                assert (ROOT / urlsplit(link).path).exists(), f"{name} links to {link}"
 
 
 def test_sharing_is_still_not_there() -> None:
