@@ -18,10 +18,18 @@ from websockets.sync.client import ClientConnection, connect
 
 @dataclass
 class Lab:
-    """A JupyterLab behind the data plane, reached with an API token."""
+    """A JupyterLab behind the data plane, reached with an API token, or with the ticket of a browser."""
 
     url: str
-    token: str
+    token: str = ""
+    cookie: str = ""
+
+    @property
+    def identity(self) -> dict[str, str]:
+        """The headers that say who asks."""
+        if self.cookie:
+            return {"Cookie": self.cookie, "Origin": self.url.rstrip("/")}
+        return {"Authorization": f"Bearer {self.token}"}
 
     @property
     def host(self) -> str:
@@ -35,7 +43,7 @@ class Lab:
         """One HTTP request on a connection of its own; status and body."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout_s)
         try:
-            headers = {"Host": self.host, "Authorization": f"Bearer {self.token}"}
+            headers = {"Host": self.host, **self.identity}
             payload = None if body is None else json.dumps(body)
             if payload is not None:
                 headers["Content-Type"] = "application/json"
@@ -70,7 +78,7 @@ class Kernel:
             opening = connect(
                 f"ws://{self.lab.host}/api/kernels/{self.id}/channels?session_id={self.session}",
                 sock=plain,
-                additional_headers={"Authorization": f"Bearer {self.lab.token}"},
+                additional_headers=self.lab.identity,
                 open_timeout=20,
                 max_size=None,
                 max_queue=None,  # a paused reader would not see the end of a close

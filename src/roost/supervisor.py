@@ -30,7 +30,7 @@ LISTEN_FD = "ROOST_LISTEN_FD"
 SETTINGS = "ROOST_SETTINGS"
 STOP_GRACE_S = 10.0
 WORKLOADS_GRACE_S = 20.0  # more for the control plane where it stops workloads first
-# A child that says this about itself would fail again: stop instead of trying for ever.
+# A child that says this about itself would fail again: a start ends instead of trying for ever.
 EXIT_HOPELESS = 4
 _FIRST_DELAY_S, _LONGEST_DELAY_S, _HEALTHY_AFTER_S = 0.05, 5.0, 10.0
 
@@ -166,8 +166,8 @@ class Supervisor:
             for child in self.children:
                 if child.alive:
                     continue
-                if child.process is not None and child.process.returncode == EXIT_HOPELESS:
-                    return 1
+                if not announced and child.process is not None and child.process.returncode == EXIT_HOPELESS:
+                    return 1  # later it is tried again: websockets live on while somebody makes room on the disk
                 if child is self.dataplane and self._listener is None:
                     self._listener = listen(self._settings)  # the adopted one took its socket along
                 self._restart_when_due(child)

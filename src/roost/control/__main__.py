@@ -8,11 +8,12 @@ import sys
 import time
 from typing import Any
 
-from roost.model.errors import RoostError
+from roost.model.errors import RoostError, Unavailable
 from roost.settings import Settings
 from roost.supervisor import EXIT_HOPELESS, SETTINGS
 
 _SHUTDOWN_S = 5
+log = logging.getLogger(__name__)
 
 
 def main() -> None:
@@ -39,7 +40,12 @@ def _app(settings: Settings) -> Any:
 
     ensure_keys(settings)
     store = open_store(settings)
-    _introduce(settings, store)
+    try:
+        _introduce(settings, store)
+    except Unavailable as error:
+        if error.code != "disk-full":
+            raise
+        log.warning("%s %s", error.message, error.hint)  # those who are known already get in, and can make room
     runtime = LocalRuntime(settings)
     return create_app(settings, store, runtime, disks=runtime.disks, builder=runtime.builder)
 
