@@ -65,7 +65,7 @@ class Program:
         return {"Authorization": f"Bearer {self.token}"}
 
 
-Client_ = Browser | Program
+Somebody = Browser | Program
 
 
 @dataclass
@@ -88,7 +88,7 @@ class World:
         return httpx.AsyncClient(transport=transport, base_url=self.settings.origin)
 
     async def ask(
-        self, who: Client_ | None, method: str, path: str, body: Any = None, **headers: str
+        self, who: Somebody | None, method: str, path: str, body: Any = None, **headers: str
     ) -> httpx.Response:
         """One request of somebody (None: of nobody known)."""
         given = who.headers(changes=method not in ("GET", "HEAD")) if who is not None else {}
