@@ -129,11 +129,13 @@ class Platform:
         finally:
             connection.close()
 
-    def cli(self, *arguments: str, check: bool = True, timeout_s: float = 120.0) -> subprocess.CompletedProcess[str]:
-        """Run the CLI against this platform as its first administrator."""
+    def cli(
+        self, *arguments: str, check: bool = True, timeout_s: float = 120.0, token: str = ""
+    ) -> subprocess.CompletedProcess[str]:
+        """Run the CLI against this platform as its first administrator, or as whoever has the token."""
         done = subprocess.run(
             [sys.executable, "-m", "roost", *arguments],
-            env=self.environment,
+            env={**self.environment, **({"ROOST_TOKEN": token} if token else {})},
             capture_output=True,
             text=True,
             timeout=timeout_s,

@@ -109,24 +109,37 @@ def test_3_a_cell_runs_and_dask_answers_from_the_notebook(ada: Person, roost: Pl
     lab.screenshot(path=pictures / "lab.png")
 
 
-def test_4_home_shows_what_runs_and_what_it_would_cost(ada: Person, roost: Platform, pictures: Path) -> None:
+def test_4_a_token_made_on_the_page_opens_the_command_line(ada: Person, roost: Platform) -> None:
     page = ada.page = ada.new_page()
-    roost.cli("workspace", "create", "scratch", "--wait")
-    roost_admin = roost.cli_json("whoami")
+    page.goto(f"{roost.url}/settings")
+    page.get_by_text("New token").click()
+    page.get_by_label("Name").fill("laptop")
+    page.get_by_role("button", name="Create token").click()
+    token = page.get_by_role("region", name="Token", exact=True).inner_text()
+    assert token.startswith("rst_")
+    for arguments in (("create", "forecast"), ("create", "Ökonometrie II"), ("stop", "Ökonometrie II")):
+        roost.cli("workspace", *arguments, "--wait", token=token)
+    page.goto(f"{roost.url}/settings")
+    expect(page.locator("main")).not_to_contain_text(token)
+    expect(page.locator("li", has_text="laptop")).to_contain_text("used")
+
+
+def test_5_home_shows_what_runs_and_what_it_would_cost(ada: Person, roost: Platform, pictures: Path) -> None:
+    page = ada.page
     page.goto(f"{roost.url}/")
-    expect(page.get_by_role("heading", name="2 running", exact=False)).to_be_visible()
-    expect(page.locator("article.card", has_text="churn model")).to_contain_text("Running")
-    expect(page.locator("article.card", has_text="churn model").locator("[data-usage-words]")).to_contain_text("of")
-    assert roost_admin["name"] == "admin"
-    eventually(lambda: page.locator("article.card").first.locator(".bar-fill").get_attribute("width") != "0.0%")
+    expect(page.get_by_role("heading", name="3 running")).to_be_visible()
+    card = page.locator("article.card", has_text="churn model")
+    expect(card).to_contain_text("Running")
+    expect(card.locator("[data-usage-words]")).to_contain_text("of 4.0 GB")
+    eventually(lambda: card.locator(".bar-fill").get_attribute("width") != "0.0%")
     snap(page, pictures, "home")
 
 
-def test_5_the_page_of_a_workspace_tells_all(ada: Person, pictures: Path) -> None:
+def test_6_the_page_of_a_workspace_tells_all(ada: Person, pictures: Path) -> None:
     page = ada.page
     page.locator("article.card", has_text="churn model").get_by_role("link", name="churn model", exact=True).click()
     expect(page.get_by_role("heading", name="churn model", level=1)).to_be_visible()
-    expect(page.locator("figure.chart")).to_have_count(2)
+    expect(page.locator("figure.chart")).to_have_count(3)
     eventually(lambda: "L" in (page.locator("figure.chart path.curve").first.get_attribute("d") or ""), within_s=20)
     snap(page, pictures, "workspace")
     for tab, words in (("Logs", "Jupyter Server"), ("Events", "Created"), ("Access", "nobody else gets in")):
@@ -135,7 +148,7 @@ def test_5_the_page_of_a_workspace_tells_all(ada: Person, pictures: Path) -> Non
     assert not ada.complaints
 
 
-def test_6_the_page_of_a_cluster_scales_it(ada: Person, roost: Platform, pictures: Path) -> None:
+def test_7_the_page_of_a_cluster_scales_it(ada: Person, roost: Platform, pictures: Path) -> None:
     page = ada.page
     page.goto(f"{roost.url}/clusters")
     page.get_by_role("link", name="churn", exact=True).click()
@@ -150,7 +163,7 @@ def test_6_the_page_of_a_cluster_scales_it(ada: Person, roost: Platform, picture
     opened.value.close()
 
 
-def test_7_stop_can_be_undone_and_the_file_survives(ada: Person, roost: Platform) -> None:
+def test_8_stop_can_be_undone_and_the_file_survives(ada: Person, roost: Platform) -> None:
     page = ada.page
     page.goto(f"{roost.url}/workspaces")
     row = page.locator("tr", has_text="churn model")
@@ -171,7 +184,7 @@ def test_7_stop_can_be_undone_and_the_file_survives(ada: Person, roost: Platform
     lab.close()
 
 
-def test_8_the_keyboard_reaches_everything(ada: Person, roost: Platform, pictures: Path) -> None:
+def test_9_the_keyboard_reaches_everything(ada: Person, roost: Platform, pictures: Path) -> None:
     page = ada.page
     page.goto(f"{roost.url}/")
     page.keyboard.press("Control+k")
@@ -185,7 +198,7 @@ def test_8_the_keyboard_reaches_everything(ada: Person, roost: Platform, picture
     expect(page.get_by_role("dialog")).to_have_count(0)
 
 
-def test_9_somebody_else_is_invited_and_sees_their_own(
+def test_a_somebody_else_is_invited_and_sees_their_own(
     ada: Person, kim: Person, roost: Platform, pictures: Path
 ) -> None:
     ada.page.goto(f"{roost.url}/people")
@@ -198,17 +211,18 @@ def test_9_somebody_else_is_invited_and_sees_their_own(
     expect(kim.page.get_by_role("heading", name="Start with one of these")).to_be_visible()
     kim.page.goto(f"{roost.url}/people")
     expect(kim.page.get_by_role("heading")).to_have_text("This is for administrators")
-    theirs = roost.cli_json("workspace", "list")["items"][0]
-    kim.page.goto(f"{roost.url}/workspaces/{theirs['id']}")
+    ada.page.goto(f"{roost.url}/workspaces")
+    theirs = str(ada.page.get_by_role("link", name="forecast", exact=True).get_attribute("href"))
+    kim.page.goto(f"{roost.url}{theirs}")
     expect(kim.page.get_by_role("heading")).to_contain_text("There is no workspace")
-    kim.page.goto(theirs["url"])
+    kim.page.goto(f"http://{theirs.rpartition('/')[2]}.roost.localhost:{roost.port}/")
     expect(kim.page.get_by_role("heading")).not_to_contain_text("Launcher")
     assert kim.page.locator(".jp-Launcher").count() == 0
     ada.page.goto(f"{roost.url}/machine")
     snap(ada.page, pictures, "machine")
 
 
-def test_a_bin_keeps_and_only_a_typed_name_destroys(ada: Person, roost: Platform) -> None:
+def test_b_the_bin_keeps_and_only_a_typed_name_destroys(ada: Person, roost: Platform) -> None:
     page = ada.page
     page.goto(f"{roost.url}/workspaces")
     ada.menu("churn model", "Move to bin")
@@ -227,7 +241,7 @@ def test_a_bin_keeps_and_only_a_typed_name_destroys(ada: Person, roost: Platform
     expect(page.get_by_role("status")).to_contain_text("being destroyed")
 
 
-def test_b_signing_out_closes_every_door(ada: Person, roost: Platform) -> None:
+def test_c_signing_out_closes_every_door(ada: Person, roost: Platform) -> None:
     page = ada.page
     page.goto(f"{roost.url}/")
     page.get_by_label("You: Ada Lovelace").click()

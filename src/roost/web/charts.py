@@ -15,7 +15,7 @@ from roost.model.units import GIB, KIB, MIB, TIB, format_bytes
 HEADROOM = 1.12  # what stands above the limit line, for its label
 TABLE_ROWS = 12
 _GAP = timedelta(seconds=45)
-_STEPS_S = (30, 60, 120, 300, 600, 900, 1800, 3600)
+_STEPS_S = (60, 120, 300, 600, 900, 1800, 3600)
 _TICKS = 5
 
 
@@ -65,6 +65,12 @@ def cpu_chart(points: Sequence[Point], cores: float, start: datetime, end: datet
     whole = int(top // 100)
     label = "1 core" if whole == 1 else f"{whole} cores"
     return _chart("CPU", points, top, label, lambda v: f"{v:.0f} %", (top / 2,), start, end)
+
+
+def disk_chart(points: Sequence[Point], start: datetime, end: datetime) -> Chart:
+    """What the files of the home take; there is no limit per volume."""
+    top = max((point.value for point in points), default=0) or GIB
+    return _chart("Disk", points, top, "", lambda v: format_bytes(int(v)), _round_bytes(top), start, end)
 
 
 def _chart(

@@ -183,7 +183,7 @@ async def _charts(request: Request, row: WorkloadRow) -> Response:
 
 
 def _charts_of(platform: Platform, row: WorkloadRow) -> list[charts.Chart]:
-    """Memory and CPU: of the last minutes while it runs, else of the minutes before it ended."""
+    """Memory, CPU and disk: of the last minutes while it runs, else of the minutes before it ended."""
     with platform.store.read() as tx:
         stored = usage.of(tx, row.id)
     recent = [
@@ -201,10 +201,9 @@ def _charts_of(platform: Platform, row: WorkloadRow) -> list[charts.Chart]:
     limit_bytes, cores = _limits(platform, row)
     if samples and samples[-1].memory_limit_bytes:
         limit_bytes = samples[-1].memory_limit_bytes
-    return [
-        charts.memory_chart(memory, limit_bytes, start, end),
-        charts.cpu_chart(cpu, cores, start, end),
-    ]
+    shown = [charts.memory_chart(memory, limit_bytes, start, end), charts.cpu_chart(cpu, cores, start, end)]
+    disk = [charts.Point(moment(s.at_us), float(s.disk_bytes)) for s in samples if s.disk_bytes is not None]
+    return [*shown, charts.disk_chart(disk, start, end)] if row.volume else shown
 
 
 def _limits(platform: Platform, row: WorkloadRow) -> tuple[int, float]:
