@@ -159,6 +159,16 @@ def test_links_of_the_read_me_lead_somewhere() -> None:
                 assert (ROOT / urlsplit(link).path).exists(), f"{name} links to {link}"
 
 
+def test_make_targets_that_are_shown_exist() -> None:
+    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    shown = {
+        target
+        for page in (*(ROOT / "docs").rglob("*.md"), ROOT / "README.md", ROOT / "CONTRIBUTING.md")
+        for target in re.findall(r"(?:^ *|`)make ([a-z]+)", page.read_text(), re.MULTILINE)
+    }
+    assert {"up", "test", "docs"} <= shown <= targets
+
+
 def test_sharing_is_still_not_there() -> None:
     """`docs/how-to/share.md` and the limits say so: rewrite both when a route lets an owner share."""
     assert not [path for _, path in RULES if "grant" in path or "share" in path]
