@@ -7,19 +7,21 @@ import contextlib
 import os
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.harness import remove_traces, sweep
-from tests.store.making import person
+from tests.store.making import NOW, person, workspace_row
 
 from roost.control.live import Live
 from roost.control.reconcile import Reconciler
 from roost.model.access import Caller
 from roost.model.lifecycle import Observed, Phase
+from roost.model.names import IdKind, new_id
 from roost.model.specs import parse_spec
-from roost.model.workload import Mount, Part, Program, Workload
+from roost.model.workload import Kind, Mount, Part, Program, Workload
 from roost.runtimes.local.runtime import LocalRuntime
 from roost.services import workloads as services
 from roost.services.workloads import By, part_counts
@@ -56,6 +58,41 @@ def store(tmp_path: Path) -> Iterator[Store]:
 @pytest.fixture
 def ada(store: Store) -> Caller:
     return person(store)
+
+
+class Clock:
+    """A clock that tests move."""
+
+    def __init__(self) -> None:
+        self.us = NOW
+
+    def __call__(self) -> int:
+        return self.us
+
+    def later(self, us: int) -> None:
+        self.us += us
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+def running(store: Store, owner: str, kind: Kind = Kind.WORKSPACE, **changes: Any) -> WorkloadRow:
+    """A workload that runs since the beginning of the test."""
+    id = new_id(IdKind.WORKSPACE if kind is Kind.WORKSPACE else IdKind.CLUSTER, os.urandom(16))
+    base = workspace_row(owner, id)
+    row = replace(base, id=id, kind=kind, phase=Phase.RUNNING, started_us=NOW, **changes)
+    with store.write() as tx:
+        workloads.add(tx, row)
+    return row
+
+
+def row_of(store: Store, id: str) -> WorkloadRow:
+    with store.read() as tx:
+        row = workloads.by_id(tx, id)
+    assert row is not None
+    return row
 
 
 def as_program(row: WorkloadRow, argv: tuple[str, ...] = PROGRAM) -> Workload:
@@ -119,10 +156,7 @@ class Control:
         return services.create(self.store, self.by, name, asked)[0].id
 
     def row(self, id: str) -> WorkloadRow:
-        with self.store.read() as tx:
-            found = workloads.by_id(tx, id)
-        assert found is not None
-        return found
+        return row_of(self.store, id)
 
     async def seen(self, id: str) -> Observed | None:
         return (await self.runtime.observe()).get(id)

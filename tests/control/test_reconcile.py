@@ -8,6 +8,7 @@ import json
 import os
 import shutil
 import signal
+import sqlite3
 from dataclasses import replace
 from functools import partial
 from itertools import groupby
@@ -18,7 +19,7 @@ from tests.control.conftest import Control, as_program, now_us, started, until
 from tests.store.making import person
 
 from roost.control import reconcile
-from roost.model.errors import InvalidInput, Unavailable
+from roost.model.errors import InvalidInput, RoostError, Unavailable
 from roost.model.lifecycle import Exit, Observed, Phase, Wanted
 from roost.model.workload import Workload
 from roost.runtimes.local.runtime import LocalRuntime
@@ -329,21 +330,40 @@ def _folders(runtime: LocalRuntime) -> set[str]:
     return {str(path) for root in roots for path in root.glob("*")}
 
 
-async def test_a_store_that_is_away_ends_nothing(control: Control, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_table_that_is_missing_ends_nothing(control: Control) -> None:
     id = control.create()
     await control.until_phase(id, Phase.RUNNING)
-    before = pids(await control.seen(id), control.runtime)
-
-    def away(*_: object, **__: object) -> dict[str, WorkloadRow]:
-        raise Unavailable("The database does not answer.")
-
-    monkeypatch.setattr(control.reconciler._ledger, "rows", away)
-    with pytest.raises(Unavailable):
+    before, folders = pids(await control.seen(id), control.runtime), _folders(control.runtime)
+    rename_table(control.store, "workloads", "elsewhere")
+    with pytest.raises(RoostError):
         await control.reconciler.look()
+    with pytest.raises(RoostError):
+        await control.reconciler.bring_closer(id)
     assert pids(await control.seen(id), control.runtime) == before
-    monkeypatch.undo()
+    assert _folders(control.runtime) == folders
+    rename_table(control.store, "elsewhere", "workloads")
     services.stop(control.store, control.by, id)
     await control.until_phase(id, Phase.STOPPED)
+
+
+async def test_a_table_that_is_empty_ends_nothing(control: Control) -> None:
+    id = control.create()
+    await control.until_phase(id, Phase.RUNNING)
+    before, folders = pids(await control.seen(id), control.runtime), _folders(control.runtime)
+    with contextlib.closing(sqlite3.connect(control.store.subject)) as connection, connection:
+        connection.execute("DELETE FROM workloads")
+    for _ in range(3):
+        await control.reconciler.look()
+        await control.reconciler.bring_closer(id)
+    assert control.live.strangers == {id}
+    assert pids(await control.seen(id), control.runtime) == before
+    assert _folders(control.runtime) == folders
+
+
+def rename_table(store: Store, name: str, new: str) -> None:
+    with contextlib.closing(sqlite3.connect(store.subject)) as connection, connection:
+        connection.execute("PRAGMA legacy_alter_table=ON")
+        connection.execute(f"ALTER TABLE {name} RENAME TO {new}")
 
 
 # -- the bill and the history ---------------------------------------------------------------------------------------
