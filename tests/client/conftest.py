@@ -41,9 +41,9 @@ def dask_parts(image_python: Path, short_directory: Path) -> Iterator[DaskParts]
         parts.close()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def running(default_image: Any) -> Iterator[Platform]:
-    """A platform of this module's own."""
+    """One platform for the tests of this folder."""
     base = Path(tempfile.mkdtemp(prefix="rp-", dir="/tmp"))
     base.chmod(0o711)
     home = base / "home"
@@ -54,7 +54,7 @@ def running(default_image: Any) -> Iterator[Platform]:
     shutil.rmtree(base, ignore_errors=True)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def notebook(running: Platform, image_python: Path) -> Notebook:
     """Code that believes it runs in a workspace of the platform."""
     return Notebook(running, image_python)

@@ -156,7 +156,7 @@ def test_a_name_that_exists_is_refused(notebook: Notebook) -> None:
             except RoostError as error:
                 print(error.code)
     """
-    assert notebook.run(code) == "conflict"
+    assert notebook.run(code) == "name-exists"
 
 
 def test_outside_a_workspace_it_refuses(notebook: Notebook) -> None:
