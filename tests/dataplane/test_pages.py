@@ -166,3 +166,13 @@ async def test_activity_goes_to_the_control_plane_with_its_signature(plane: Worl
     assert json.loads(seen.body) == content
     await plane.control.stop()
     assert not await send(str(plane.settings.control_socket), KEY, content)
+
+
+async def test_what_an_open_tab_asks_by_itself_is_no_use(plane: World) -> None:
+    await plane.ask("GET /api/kernels?1700000000000")
+    quiet = plane.door.activity_report()
+    assert quiet is None or [seen["last_us"] for seen in quiet["workloads"].values()] == [0]  # type: ignore[attr-defined]
+    await plane.ask("GET /api/contents/a.ipynb")
+    used = plane.door.activity_report()
+    assert used is not None
+    assert [seen["last_us"] > 0 for seen in used["workloads"].values()] == [True]  # type: ignore[attr-defined]

@@ -180,6 +180,24 @@ async def test_a_package_added_with_pip_goes_to_the_home(lab: LabServer) -> None
     await kernel.end()
 
 
+async def test_a_kernel_that_waits_is_busy(lab: LabServer) -> None:
+    """It uses no processor; the rule that stops idle workspaces must know it all the same."""
+
+    async def busy() -> int | None:
+        seen = (await lab.runtime.observe())[lab.workload.id]
+        return seen.instances[0].evidence.get("busy_kernels")
+
+    kernel = await lab.start_kernel()
+    waiting = asyncio.create_task(kernel.run("import time; time.sleep(5); print('done')"))
+    async with asyncio.timeout(30):
+        while await busy() != 1:  # noqa: ASYNC110  a file says it, nothing wakes us
+            await asyncio.sleep(0.1)
+        assert await waiting == "done\n"
+        while await busy() != 0:  # noqa: ASYNC110
+            await asyncio.sleep(0.1)
+    await kernel.end()
+
+
 def _python(lab: LabServer) -> str:
     return next((lab.runtime.builder.path("default") / "lib").glob("python3.*")).name
 

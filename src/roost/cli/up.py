@@ -80,7 +80,8 @@ async def _ensure_image(settings: Settings) -> None:
 
 def announce(settings: Settings) -> None:
     """Say where the platform is; open it for a person who sits at this machine."""
-    say(f"Roost is ready at {settings.origin} (Ctrl-C ends it; workloads keep running).")
+    after = "and stops all workloads" if settings.stop_workloads else "workloads keep running"
+    say(f"Roost is ready at {settings.origin} (Ctrl-C ends it{' ' if settings.stop_workloads else '; '}{after}).")
     has_screen = sys.platform == "darwin" or "DISPLAY" in os.environ or "WAYLAND_DISPLAY" in os.environ
     if settings.open_browser and sys.stdout.isatty() and has_screen:
         webbrowser.open(settings.origin)

@@ -75,6 +75,7 @@ class IdleLoop:
             seen_at=moment(sample.at_us if sample else self._now_us()),
             last_activity_at=moment(min(last_us, self._now_us())),
             connections=activity.connections if activity else 0,
+            busy_kernels=leading.evidence.get("busy_kernels") if leading else None,
             clients=clients,
             cpu_millis=round(sample.cpu_percent * 10) if sample else None,
             keep_until=moment(row.keep_running_until_us) if row.keep_running_until_us else None,

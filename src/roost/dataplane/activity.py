@@ -8,10 +8,22 @@ import json
 from collections.abc import Iterable
 
 from roost.dataplane.gate import Passport
+from roost.dataplane.head import Request
 from roost.model.tickets import internal_signature
 
 REPORT_S = 5.0
 _TIMEOUT_S = 2.0
+
+
+#: What an open JupyterLab asks for by itself, again and again: no sign of a person.
+_POLLS = frozenset(
+    {b"/api/kernels", b"/api/sessions", b"/api/terminals", b"/api/status", b"/api/me", b"/api/metrics/v1"}
+)
+
+
+def by_a_person(request: Request) -> bool:
+    """Whether a request is use; what a page in an open tab keeps asking is not."""
+    return request.method != b"GET" or request.path not in _POLLS
 
 
 class Activity:

@@ -12,7 +12,7 @@ import secrets
 import sys
 import time
 
-from roost.dataplane.activity import Activity, ask
+from roost.dataplane.activity import Activity, ask, by_a_person
 from roost.dataplane.client import ClientConnection
 from roost.dataplane.enter import send_to_platform, take_back
 from roost.dataplane.gate import (
@@ -130,7 +130,7 @@ class FrontDoor:
             self.refresh()  # a session or a route may be newer than the last poll
             decision = decide(request, place, self.view, self.rules, now_us)
         if isinstance(decision, Pass):
-            if decision.workload:
+            if decision.workload and by_a_person(request):
                 self.activity.touch(decision.workload, decision.passport, now_us)
             return decision
         return self._answer(request, place, decision, client, now_us)

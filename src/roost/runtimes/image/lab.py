@@ -97,6 +97,7 @@ def _settings() -> dict[str, Any]:
         "IdentityProvider.token": "",
         "PasswordIdentityProvider.password_required": False,
         "KernelProvisionerFactory.default_provisioner_name": "roost",
+        "ServerApp.kernel_manager_class": "roost.runtimes.image.kernel_use.WatchedKernels",
         "MappingKernelManager.kernel_manager_class": "roost.runtimes.image.kernels.RoostKernelManager",
         "ServerApp.kernel_websocket_connection_class": "roost.runtimes.image.kernels.QuickConnection",
         "MultiKernelManager.default_kernel_name": "python3",

@@ -24,7 +24,8 @@ from roost.runtimes.image.processes import boot_id, start_time
 from roost.settings import Settings
 
 _TCP = re.compile(r"tcp:127\.0\.0\.1:[0-9]{1,5}")
-_EVIDENCE = ("clients", "last_client_us")
+_EVIDENCE = ("clients", "last_client_us", "busy_kernels")
+SAYS_USE = {Program.DASK_SCHEDULER.value: "clients", Program.JUPYTERLAB.value: "use"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -183,10 +184,11 @@ def addresses(record: Record, at: Places) -> dict[str, str]:
 
 
 def evidence(record: Record, at: Places) -> dict[str, int]:
-    """What a program itself says about its use: the clients of a Dask scheduler."""
-    if record.program != Program.DASK_SCHEDULER:
+    """What a program itself says about its use: the clients of a Dask scheduler, the busy kernels of JupyterLab."""
+    file = SAYS_USE.get(record.program)
+    if file is None:
         return {}
-    content = _parse(read_untrusted(at.sockets / "clients")) or {}
+    content = _parse(read_untrusted(at.sockets / file)) or {}
     return {name: number for name in _EVIDENCE if isinstance(number := content.get(name), int) and number >= 0}
 
 

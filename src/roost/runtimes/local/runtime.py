@@ -15,7 +15,7 @@ from pathlib import Path
 
 from roost.model.errors import NotFound, RoostError, Unavailable
 from roost.model.lifecycle import Observed
-from roost.model.workload import Part, Program, Workload
+from roost.model.workload import Part, Workload
 from roost.runtimes.base import Capability, ExecChunk, Usage
 from roost.runtimes.image.files import write_json, write_secrets
 from roost.runtimes.image.launch import Launch, Limits, View
@@ -240,7 +240,7 @@ class LocalRuntime:
         instances = self._instances
         stale = instances.stale if self._observed else set(instances.held)
         instances.stale = set()
-        stale |= {held.record.id for held in instances.all_alive() if held.record.program == Program.DASK_SCHEDULER}
+        stale |= {held.record.id for held in instances.all_alive() if held.record.program in records.SAYS_USE}
         for id in stale:
             group = instances.held.get(id)
             if group:
