@@ -15,6 +15,7 @@ from tests.store.making import HOUR, NOW
 from roost.api.headers import CONTENT_SECURITY_POLICY
 from roost.model.access import Role
 from roost.model.tickets import hash_secret, session_cookie
+from roost.runtimes.base import Capability
 from roost.services import invitations, passwords
 
 PASSWORD = "canary password of nobody"
@@ -160,3 +161,22 @@ async def test_secrets_are_in_no_log_and_no_file(
 async def test_what_people_type_into_the_name_by_mistake_is_not_kept(world: World, ada: str) -> None:
     await sign_in(world, name=PASSWORD)
     assert PASSWORD.encode() not in b"".join(path.read_bytes() for path in world.settings.home.glob("roost.db*"))
+
+
+async def test_where_people_are_separated_a_link_makes_one_person(world: World) -> None:
+    root = world.browser("Root", Role.ADMINISTRATOR)
+    off = await world.ask(root, "POST", "/api/v1/invitations", {})
+    assert (off.status_code, off.json()["code"]) == (409, "not-separated")
+    world.platform.runtime.capabilities |= {Capability.SEPARATES_PEOPLE}
+    made = (await world.ask(root, "POST", "/api/v1/invitations", {"email_hint": "bob@example.org"})).json()
+    path = made["url"].removeprefix(world.settings.origin)
+    form = {"name": "Bob", "password": "a password of five words"}
+    async with world.http() as http:
+        origin = {"Origin": world.settings.origin, "User-Agent": CHROME}
+        assert (await http.get(path)).status_code == 200
+        joined = await http.post(path, data=form, headers=origin)
+        assert (joined.status_code, await me(world, cookie_of(joined))) == (303, 200)
+        again = await http.post(path, data={**form, "name": "Eve"}, headers=origin)
+    assert (again.status_code, again.json()["code"]) == (404, "link-used")
+    listed = (await world.ask(root, "GET", "/api/v1/people")).json()
+    assert ([row["name"] for row in listed["items"]], listed["invitations"]) == (["Bob", "Root"], [])
