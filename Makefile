@@ -1,6 +1,6 @@
 # Every target does its own set-up: an environment in .venv from the lock files, and what tests need beside it.
 # ARGS is passed on: make up ARGS="--home /srv/roost --port 8080 --no-open", make test ARGS="tests/model -x".
-.PHONY: help up test check bench docs lock format clean
+.PHONY: help up test check bench pictures docs lock format clean
 SHELL := /bin/sh
 BIN := .venv/bin
 ARGS ?=
@@ -10,6 +10,7 @@ help:
 	@echo "make test     all tests, with a headless Chromium (ARGS: arguments of pytest)"
 	@echo "make check    formatting, lint, types, layers, lock files"
 	@echo "make bench    Roost beside JupyterHub and dask-gateway: one table (ARGS: arguments of the benchmark)"
+	@echo "make pictures take the pictures of the documentation again, by the tests of the pages"
 	@echo "make docs     build the documentation into docs/_build/html"
 	@echo "make lock     lock again after a change of dependencies (ARGS=--upgrade: newest versions)"
 	@echo "make format   put the code into its form"
@@ -36,6 +37,11 @@ check:
 bench:
 	@scripts/bootstrap docs
 	@exec $(BIN)/python -m benchmarks $(ARGS)
+
+pictures:
+	@scripts/bootstrap docs
+	@scripts/ensure-chromium
+	@ROOST_PICTURES=1 $(BIN)/pytest tests/browser/test_journey.py
 
 docs:
 	@scripts/bootstrap docs
