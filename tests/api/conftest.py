@@ -9,4 +9,4 @@ from tests.api.world import World, world_at
 def world(tmp_path: Path) -> Iterator[World]:
     made = world_at(tmp_path)
     yield made
-    made.store.close()
+    made.close()

@@ -88,7 +88,7 @@ LISTS_OF_OTHERS = ("GET /api/v1/stream", "GET /api/v1/workspaces", "GET /api/v1/
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     made = world_at(tmp_path_factory.mktemp("home"))
     yield made
-    made.store.close()
+    made.close()
 
 
 @pytest.fixture(scope="module")

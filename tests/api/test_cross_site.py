@@ -41,7 +41,7 @@ APART = ("/internal/",)  # signed by the data plane; has a test of its own
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     made = world_at(tmp_path_factory.mktemp("home"))
     yield made
-    made.store.close()
+    made.close()
 
 
 @pytest.fixture
@@ -185,7 +185,7 @@ async def test_the_origins_of_a_platform_on_a_domain(tmp_path_factory: pytest.Te
     plain = ada.cookie.removeprefix("__Host-")  # what a workload's page could set for its parent domain
     assert (await told(world, "GET", "/api/v1/me", {"Cookie": plain}))[0] == 401
     assert (await told(world, "GET", "/api/v1/me", {"Cookie": ada.cookie}))[0] == 200
-    world.store.close()
+    world.close()
 
 
 async def test_the_data_plane_is_known_by_its_signature_alone(world: World, root: Browser) -> None:

@@ -71,7 +71,7 @@ async def test_a_locked_database_is_said_and_heals(tmp_path: Path, monkeypatch: 
             assert (read.status_code, read.json()["wanted"]) == (200, "running")
         assert world.dump() == before
     assert (await create(world, ada, "not now")).status_code == 201
-    world.store.close()
+    world.close()
 
 
 @contextlib.contextmanager
@@ -132,7 +132,7 @@ async def test_a_full_disk_is_said_and_heals(tmp_path: Path) -> None:
                 told = await world.ask(ada, "GET", f"/api/v1/clusters/{item['id']}/credentials")
                 assert told.status_code == 200
         assert (await create(world, ada, "after")).status_code == 201
-        world.store.close()
+        world.close()
 
 
 @pytest.mark.parametrize("jump_us", [HOUR, -HOUR, 10 * YEAR, -10 * YEAR], ids=["+1h", "-1h", "+10y", "-10y"])

@@ -59,7 +59,7 @@ PASSED_BY_ANYONE = (*PASSED, 401, 404, 429)
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     made = world_at(tmp_path_factory.mktemp("home"))
     yield made
-    made.store.close()
+    made.close()
 
 
 @pytest.fixture(scope="module")

@@ -77,7 +77,7 @@ async def test_over_tls_the_cookie_is_prefixed_for_every_browser(tmp_path: Path)
     assert cookie_of(answer).key.startswith("__Host-")
     assert cookie_of(answer)["secure"]
     assert answer.headers["strict-transport-security"].startswith("max-age=")
-    world.store.close()
+    world.close()
 
 
 async def test_a_session_ends_by_signing_out_by_rest_and_by_age(world: World, ada: str) -> None:

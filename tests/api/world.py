@@ -14,6 +14,7 @@ from typing import Any
 import httpx
 from fastapi import FastAPI
 from starlette.routing import BaseRoute, Mount, Route
+from tests.harness import remove_traces
 from tests.services.fixed import dump
 from tests.store.making import NOW, person
 
@@ -136,6 +137,11 @@ class World:
         return workloads.create(
             self.store, by, name, spec, seal=lambda tx, id: vault.put(tx, id, sealed, now_us=self.now_us)
         )[0]
+
+    def close(self) -> None:
+        """Let go of the store, and of what probing the machine left outside of the home."""
+        self.store.close()
+        remove_traces(self.settings.home)
 
     def dump(self) -> list[str]:
         """Everything in the database."""

@@ -2,7 +2,7 @@ import asyncio
 from pathlib import Path
 
 import pytest
-from tests.harness import eventually
+from tests.harness import eventually, remove_traces
 from tests.services.fixed import by, change_by_hand, dump
 from tests.store.making import DAY, NOW, file_of, person
 
@@ -119,3 +119,4 @@ async def test_neither_time_nor_a_lost_row_nor_an_empty_database_removes_files(t
     await one_look(empty, runtime, NOW + 3650 * DAY)
     assert {name: path.exists() for name, path in files.items()} == {"kept": True, "lost": True, "destroyed": False}
     empty.close()
+    remove_traces(settings.home)
