@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shlex
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -79,7 +79,7 @@ class Shell:
 
         eventually(sampled, what=f"a look at {name}")
 
-    def transcript(self, commands: Sequence[Sequence[str]]) -> str:
+    def transcript(self, commands: Sequence[Sequence[str]], run: Callable[..., Done]) -> str:
         """What is typed and what comes back: stdout as it is, stderr after `!`, the exit code where it is not 0.
 
         Words that begin with "" are not typed: they wait for a sample.
@@ -89,7 +89,7 @@ class Shell:
             if words[0] == "":
                 self.await_sample(*words[1:])
                 continue
-            done = self.type(*words)
+            done = run(*words)
             lines += [f"$ roost {shlex.join(words)}", *done.out.splitlines()]
             lines += [line for each in done.err.splitlines() if not _NEWS.match(line := f"! {each}")]
             lines += [f"[exit {done.code}]"] if done.code else []

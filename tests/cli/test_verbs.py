@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from typing import Any
 
 import pytest
+from tests.cli.command import Done
 from tests.cli.shell import Shell, keys, settled
 from tests.golden_files import check_golden
 
@@ -108,23 +110,34 @@ FILES = {
 }
 
 
-@pytest.mark.parametrize("name", TRANSCRIPTS)
-def test_what_people_read(shell: Shell, name: str) -> None:
-    for file, content in FILES.items():
-        (shell.directory / file).write_text(content)
-    check_golden(f"cli/transcript-{name}.txt", shell.transcript(TRANSCRIPTS[name]))
-
-
-def test_what_programs_read_is_stable(
-    shell: Shell, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """The answer of every verb that has --json, in an order in which each works. In this process: it is faster."""
+@pytest.fixture
+def typed_here(shell: Shell, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Callable[..., Done]:
+    """Commands run in this process: each saves the start of a Python."""
     for name, value in shell.variables.items():
         monkeypatch.setenv(name, value)
+    monkeypatch.chdir(shell.directory)
+
+    def run(*words: str) -> Done:
+        code = main(words)
+        return Done(code, *capfd.readouterr())
+
+    return run
+
+
+@pytest.mark.parametrize("name", TRANSCRIPTS)
+def test_what_people_read(shell: Shell, typed_here: Callable[..., Done], name: str) -> None:
+    for file, content in FILES.items():
+        (shell.directory / file).write_text(content)
+    check_golden(f"cli/transcript-{name}.txt", shell.transcript(TRANSCRIPTS[name], typed_here))
+
+
+def test_what_programs_read_is_stable(typed_here: Callable[..., Done]) -> None:
+    """The answer of every verb that has --json, in an order in which each works."""
 
     def answer(*words: str) -> Any:
-        assert main([*words, "--json"]) == 0, capsys.readouterr().err
-        return json.loads(capsys.readouterr().out)
+        done = typed_here(*words, "--json")
+        assert done.code == 0, done.err
+        return json.loads(done.out)
 
     typed = {words: answer(words) for words in ("sizes", "machine", "whoami", "doctor")}
     for kind in (W, C):

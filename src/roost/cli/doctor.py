@@ -123,7 +123,7 @@ def _disk(settings: Settings) -> Check:
 
 
 def _port(settings: Settings) -> Check:
-    from roost.supervisor import listen
+    from roost.claims import listen
 
     try:
         listen(settings).close()
