@@ -48,12 +48,12 @@ async def test_it_serves_and_stops_politely(process: Process, workload: Upstream
     assert await code == 0
 
 
-def test_a_taken_port_is_one_line_that_names_the_holder(process: Process) -> None:
+def test_a_taken_port_is_an_error_that_names_the_holder_and_a_hint(process: Process) -> None:
     process.start()
     second = process.launch()
     _, error = second.communicate(timeout=20)
     assert second.returncode == EXIT_HOPELESS
-    assert error.count(b"\n") == 1
+    assert [line.partition(b":")[0] for line in error.splitlines()] == [b"error", b"hint"]
     assert f"port {process.settings.port}".encode() in error
     assert f"(process {process.pid})".encode() in error
 

@@ -87,7 +87,11 @@ class Parents:
 
     async def ensure_all(self, build: str) -> None:
         """A parent of every family that answers."""
-        await asyncio.gather(*(self.ensure(build, family) for family in FAMILIES))
+        asked = (self.ensure(build, family) for family in FAMILIES)
+        # All to their end: one that went on by itself would start a process after `close`.
+        for result in await asyncio.gather(*asked, return_exceptions=True):
+            if isinstance(result, BaseException):
+                raise result
 
     async def keep(self, build: str) -> None:
         """Have a parent of every family, and a new one whenever one ended, until cancelled."""
