@@ -162,7 +162,8 @@ class Platform:
             for kind in ("cluster", "workspace"):
                 listed = self.cli(kind, "list", "--json", check=False)
                 for item in json.loads(listed.stdout)["items"] if listed.returncode == 0 else ():
-                    self.cli(kind, "stop", item["id"], "--wait", check=False)
+                    if item["wanted"] == "running":
+                        self.cli(kind, "stop", item["id"], "--wait", check=False)
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
         code = self.process.wait(timeout=30)

@@ -1,4 +1,5 @@
-"""Renews the tokens of running workspaces every hour, and tells them where the platform is after a restart."""
+"""Renews the tokens of running workspaces every hour, tells them where the platform is after a restart, and forgets
+sessions and tokens that are long over."""
 
 from __future__ import annotations
 
@@ -11,6 +12,7 @@ from roost.model.errors import RoostError
 from roost.model.lifecycle import Phase
 from roost.model.workload import Kind
 from roost.runtimes.base import Runtime
+from roost.services import sessions
 from roost.services.render import rotated_files
 from roost.services.workloads import LAB
 from roost.settings import Settings
@@ -40,7 +42,15 @@ class Rotation:
         while True:
             for row in await self._store.run(_running_workspaces, self._store):
                 await self.renew(row)
+            await self._forget()
             await asyncio.sleep(EVERY_S)
+
+    async def _forget(self) -> None:
+        """Remove sessions, tokens and attempts that are long over."""
+        try:
+            await self._store.run(_prune, self._store, self._now_us())
+        except RoostError as error:
+            log.warning("what is over was not removed: %s", error)
 
     async def renew(self, row: WorkloadRow) -> None:
         """Give one workspace a fresh token; the one it holds lasts ten minutes more."""
@@ -49,6 +59,10 @@ class Rotation:
             await self._runtime.write_files(row.id, LAB, files)
         except (RoostError, OSError) as error:
             log.warning("the token of %s was not renewed: %s", row.id, error)
+
+
+def _prune(store: Store, now_us: int) -> None:
+    sessions.prune(store, now_us=now_us)
 
 
 def _running_workspaces(store: Store) -> list[WorkloadRow]:
