@@ -79,7 +79,7 @@ def _environment(name: str, wanted: list[str]) -> Path:
     print(f"Installing {', '.join(wanted)} ...", file=sys.stderr)
     uv = str(Path(sys.prefix, "bin", "uv"))
     _run([uv, "venv", "--quiet", "--no-project", "--python", sys.executable, str(path)])
-    _run([uv, "pip", "install", "--quiet", "--python", str(path / "bin/python"), *wanted])
+    _run([uv, "pip", "install", "--quiet", "--compile-bytecode", "--python", str(path / "bin/python"), *wanted])
     noted.write_text("\n".join(wanted))
     return path / "bin"
 
