@@ -1,5 +1,5 @@
 """Every page in every state, both themes, desktop and phone: axe finds nothing, nothing sticks out, nothing is loaded
-from asked, nothing is heavy."""
+from elsewhere, nothing is heavy."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def violations(page: Page) -> list[str]:
     return [f"{rule['id']}: {node['html'][:140]}" for rule in found for node in rule["nodes"]]
 
 
-def test_nothing_comes_from_asked_and_pages_are_light(browser: Browser, address: str) -> None:
+def test_nothing_comes_from_elsewhere_and_pages_are_light(browser: Browser, address: str) -> None:
     context = browser.new_context()
     page = context.new_page()
     weights: dict[str, int] = {}

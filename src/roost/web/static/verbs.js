@@ -37,14 +37,15 @@ export async function run(verb, api, name, page = '') {
 
 async function submitted(event) {
   const form = event.target
-  const { verb, api, name } = form.dataset
+  const { verb, name } = form.dataset
   if (form.dataset.scale) return scale(event, form)
   if (!verb || !verbs[verb]) return
   event.preventDefault()
   const button = form.querySelector('button')
   button.disabled = true
   form.closest('details.menu')?.removeAttribute('open')
-  await run(verb, api, name, new URL(form.action).pathname.replace(/\/[^/]*$/, ''))
+  const page = new URL(form.action).pathname.replace(/\/[^/]*$/, '')
+  await run(verb, `/api/v1${page}`, name, page)
   button.disabled = false
 }
 
