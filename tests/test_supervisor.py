@@ -13,6 +13,7 @@ import sqlite3
 import ssl
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -36,6 +37,7 @@ from tests.harness import (
 
 from roost.settings import Settings
 from roost.store.database import open_store
+from roost.supervisor import Supervisor
 
 PASSWORD = "correct horse battery"
 
@@ -395,3 +397,12 @@ def test_a_certificate_that_cannot_be_read_ends_the_start(short_home: Path, tmp_
     assert platform_processes(short_home) == []
     sweep(short_home)
     remove_traces(short_home)
+
+
+def test_a_child_that_keeps_dying_is_waited_for_longer_each_time(tmp_path: Path) -> None:
+    supervisor = Supervisor(Settings(home=tmp_path), lambda: None)
+    child = supervisor.control
+    child.due = time.monotonic() + 60
+    supervisor._restart_when_due(child)
+    assert child.process is None, "one short wait is not the end of the delay"
+    supervisor.close()

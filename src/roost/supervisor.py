@@ -32,7 +32,7 @@ STOP_GRACE_S = 10.0
 WORKLOADS_GRACE_S = 20.0  # more for the control plane where it stops workloads first
 # A child that says this about itself would fail again: a start ends instead of trying for ever.
 EXIT_HOPELESS = 4
-_FIRST_DELAY_S, _LONGEST_DELAY_S, _HEALTHY_AFTER_S = 0.05, 5.0, 10.0
+_FIRST_DELAY_S, _LONGEST_DELAY_S, _HEALTHY_AFTER_S = 0.05, 5.0, 1.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,12 +128,19 @@ class Supervisor:
         self.dataplane = Child("data plane", "roost.dataplane")
         self._state = settings.home / "children.json"
         self._wake_read, self._wake_write = socket.socketpair()
+        self._wake_read.setblocking(False)
+        self._wake_write.setblocking(False)
         self._stopping = False
         self._listener: socket.socket | None = None
 
     @property
     def children(self) -> tuple[Child, Child]:
         return (self.control, self.dataplane)
+
+    def close(self) -> None:
+        """Let go of what only this object holds."""
+        self._wake_read.close()
+        self._wake_write.close()
 
     def claim_port(self) -> None:
         """Take over what a killed supervisor left, or bind the port; before anything that takes long."""
@@ -184,7 +191,7 @@ class Supervisor:
             say(f"The {child.name} ended; starting it again.")
         if now < child.due:
             self._wait(child.due - now)
-            if self._stopping:
+            if self._stopping or time.monotonic() < child.due:
                 return
         if child is self.dataplane:
             self._start_dataplane()
@@ -210,8 +217,6 @@ class Supervisor:
             self._wake_read.recv(64)
 
     def _catch_signals(self) -> None:
-        self._wake_read.setblocking(False)
-        self._wake_write.setblocking(False)
         signal.set_wakeup_fd(self._wake_write.fileno())
 
         def stop(_signum: int, _frame: object) -> None:
@@ -307,6 +312,14 @@ def say(text: str) -> None:
         sys.stderr.flush()
 
 
+def _check_certificate(settings: Settings) -> None:
+    """Refuse a certificate that cannot be used before anything that takes long."""
+    if settings.tls_cert is not None:
+        from roost.dataplane.server import tls_context
+
+        tls_context(settings)
+
+
 def supervise(settings: Settings, prepare: Callable[[], None], on_ready: Callable[[], None]) -> int:
     """Hold the home and the port, prepare (keys, image), run until told to stop. Returns the exit code."""
     if not settings.home.exists():
@@ -314,6 +327,7 @@ def supervise(settings: Settings, prepare: Callable[[], None], on_ready: Callabl
     with held_home(settings):
         supervisor = Supervisor(settings, on_ready)
         supervisor.claim_port()
+        _check_certificate(settings)
         make_home(settings)
         prepare()
         return supervisor.run()

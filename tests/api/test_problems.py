@@ -309,3 +309,43 @@ def test_every_error_has_a_status_of_its_class() -> None:
         return {kind}.union(*(below(child) for child in kind.__subclasses__()))
 
     assert {kind for kind in below(RoostError) if kind.__module__ == RoostError.__module__} <= set(STATUS)
+
+
+async def test_a_way_leads_only_to_hosts_of_workloads(world: World, root: Browser) -> None:
+    id = world.workload(root.caller.person, "mine").id
+    for label in (
+        f"evil.example%3Fx-{id}",
+        f"evil.example%23{id}",
+        f"p99999-{id}",
+        f"p0-{id}",
+        f"x-{id}",
+        f"{id}.evil",
+    ):
+        answer = await world.ask(root, "GET", f"/enter/{label.format(id)}?nonce=x")
+        assert answer.status_code == 404, label
+        assert "location" not in answer.headers
+    for label in (id, f"p8050-{id}"):
+        answer = await world.ask(root, "GET", f"/enter/{label}?nonce=x")
+        assert answer.headers["location"].startswith(world.settings.workload_origin(label) + "/.roost/enter?")
+
+
+async def test_members_see_how_much_runs_and_not_what(world: World, root: Browser) -> None:
+    world.workload(root.caller.person, "secret plan")
+    eve = world.browser("Eve")
+    told = (await world.ask(eve, "GET", "/api/v1/machine")).json()
+    assert (told["workloads"], told["others"], told["strangers"]) == ([], 1, [])
+    assert [item["name"] for item in (await world.ask(root, "GET", "/api/v1/machine")).json()["workloads"]] == [
+        "secret plan"
+    ]
+
+
+@pytest.mark.parametrize("hours", ["1e400", "9" * 400, "-1"])
+async def test_numbers_without_end_are_refused(world: World, root: Browser, hours: str) -> None:
+    row = world.workload(root.caller.person, "mine")
+    async with world.http() as http:
+        answer = await http.post(
+            f"/api/v1/workspaces/{row.id}/extend",
+            content=f'{{"hours": {hours}}}',
+            headers={**root.headers(changes=True), "Content-Type": "application/json"},
+        )
+    assert (answer.status_code, problem(answer)["field"]) == (422, "hours")

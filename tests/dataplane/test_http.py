@@ -17,6 +17,11 @@ async def test_a_request_reaches_the_upstream_and_its_answer_the_client(plane: W
     assert ["X-Mine", "1"] in seen["headers"]
 
 
+async def test_an_address_and_a_path_may_both_have_the_slash_between_them(plane: World) -> None:
+    reply = await plane.ask("GET //api/status?x=//y")
+    assert json.loads(reply.body)["target"] == "/api/status?x=//y"
+
+
 async def test_keep_alive_uses_one_upstream_connection(plane: World) -> None:
     reader, writer = await plane.connect()
     for _ in range(5):

@@ -314,6 +314,15 @@ def test_where_people_are_not_separated_there_is_one_user(tmp_path: Path) -> Non
     assert not (tmp_path / "o.json").exists()
 
 
+async def test_what_a_killed_destruction_left_is_destroyed_too(tmp_path: Path) -> None:
+    disks = LocalDisks(tmp_path, Owners(tmp_path / "o.json", "00000001", separate=False))
+    await disks.ensure(VOLUME, OWNER)
+    left = disks.path(VOLUME).rename(disks.path(VOLUME).with_name(f".{VOLUME}.destroyed"))
+    (left / "file").write_text("x")
+    await disks.destroy(VOLUME)
+    assert not left.exists()
+
+
 async def test_a_volume_lives_until_it_is_destroyed(tmp_path: Path) -> None:
     disks = LocalDisks(tmp_path, Owners(tmp_path / "o.json", "00000001", separate=False))
     assert not await disks.exists(VOLUME)

@@ -9,10 +9,12 @@ from tests.store.making import DAY, NOW, file_of, person
 from roost.control.volumes import VolumeLoop
 from roost.model.access import Caller
 from roost.model.errors import Conflict, InvalidInput, NotFound
+from roost.model.lifecycle import Phase
 from roost.model.specs import WorkspaceSpec
 from roost.runtimes.local.runtime import LocalRuntime
 from roost.services import volumes, workloads
 from roost.settings import Settings
+from roost.store import workloads as table
 from roost.store.database import Store, open_store
 from roost.store.rows import WorkloadRow
 
@@ -61,6 +63,9 @@ def test_only_an_explicit_second_request_by_name_destroys(store: Store, ada: Cal
     before = dump(file_of(store))
     volumes.destroy_volume(store, me, volume, confirm="home")
     assert dump(file_of(store)) == before
+    assert volumes.to_destroy(store) == [], "what still stops may write to it"
+    with store.write() as tx:
+        table.change(tx, home.id, {"phase": Phase.STOPPED})
     assert [row.id for row in volumes.to_destroy(store)] == [volume]
     for back in (
         lambda: volumes.restore_volume(store, me, volume),
@@ -109,6 +114,8 @@ async def test_neither_time_nor_a_lost_row_nor_an_empty_database_removes_files(t
         files[row.name] = runtime.disks.path(id_of(row)) / "work.txt"
         files[row.name].write_text("a year of work")
         workloads.delete(store, by(ada, NOW), row.id, keep_s=WEEK_S)
+        with store.write() as tx:
+            table.change(tx, row.id, {"phase": Phase.STOPPED})
     change_by_hand(store, "DELETE FROM volumes WHERE id = ?", id_of(rows[1]))
     volumes.destroy_volume(store, by(ada, NOW), id_of(rows[2]), confirm="destroyed")
     await one_look(store, runtime, NOW + 3650 * DAY)
@@ -120,3 +127,18 @@ async def test_neither_time_nor_a_lost_row_nor_an_empty_database_removes_files(t
     assert {name: path.exists() for name, path in files.items()} == {"kept": True, "lost": True, "destroyed": False}
     empty.close()
     remove_traces(settings.home)
+
+
+def test_a_home_belongs_to_one_workspace_at_a_time(store: Store, ada: Caller, home: WorkloadRow) -> None:
+    volume, me = id_of(home), by(ada, NOW)
+    workloads.delete(store, me, home.id, keep_s=WEEK_S)
+    volumes.restore_volume(store, me, volume)
+    other = workloads.create(store, me, "other", WorkspaceSpec(volume=volume))[0]
+    before = dump(file_of(store))
+    with pytest.raises(Conflict) as caught:
+        workloads.restore(store, me, home.id)
+    assert caught.value.code == "volume-in-use"
+    assert dump(file_of(store)) == before
+    workloads.delete(store, me, other.id, keep_s=WEEK_S)
+    assert workloads.restore(store, me, home.id).deleted_us is None
+    assert volumes.get_volume(store, volume).deleted_us is None

@@ -14,6 +14,8 @@ from roost.model.nearest import hint
 from roost.services.workloads import Retry
 from roost.store.idempotency import KEY_LIMIT
 
+_LARGEST = 2.0**53  # beyond, JSON's numbers are no longer exact
+
 
 async def body_of(request: Request, *, allowed: Collection[str] | None = None) -> dict[str, Any]:
     """The JSON object of the body ({} when there is none); keys outside of `allowed` are errors."""
@@ -61,7 +63,7 @@ def number(content: Mapping[str, Any], field: str, default: float | None = None)
     value = content.get(field, default)
     if value is None:
         raise InvalidInput(f"{field} is missing.", field=field, hint=f'Add "{field}": a number.')
-    if isinstance(value, bool) or not isinstance(value, int | float):
+    if isinstance(value, bool) or not isinstance(value, int | float) or not -_LARGEST <= value <= _LARGEST:
         raise _wrong(field, value, "a number")
     return value
 

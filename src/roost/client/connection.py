@@ -17,7 +17,7 @@ from roost import __version__
 from roost.client import problems
 from roost.client.configuration import Configuration
 from roost.client.transport import open_client
-from roost.model.errors import NotSignedIn, Unavailable
+from roost.model.errors import InvalidInput, NotSignedIn, Unavailable
 
 VERSION_HEADER = "X-Roost-Version"
 ATTEMPTS = 7  # with growing pauses: about six seconds, several restarts of a control plane
@@ -132,7 +132,12 @@ class Connection:
         return response
 
     def _send(self, request: Json, token: str, stream: bool) -> httpx.Response:
-        built = self._client.build_request(**request)
+        try:
+            built = self._client.build_request(**request)
+        except (TypeError, ValueError, RecursionError) as error:
+            raise InvalidInput(
+                f"What was given cannot be sent: {error}.", hint="Use plain numbers, texts, true, false and lists."
+            ) from None
         built.headers["User-Agent"] = f"roost/{__version__}"
         built.headers["Accept"] = "application/json"
         if token:

@@ -53,13 +53,13 @@ class UsageLoop:
 
     async def sample(self) -> None:
         """One look at everything that runs."""
-        found = await self._runtime.usage()
+        found, taken_at = await self._runtime.usage(), time.monotonic()
         if unknown := found.keys() - self._owners.keys():
             self._owners.update(await self._store.run(_owners, self._store, unknown))
         await self._measure_disks(found)
         at_us = self._now_us()
         for id, used in found.items():
-            self._live.sampled(id, self._sample(id, used, at_us))
+            self._live.sampled(id, self._sample(id, used, at_us, taken_at))
             owner = self._owners.get(id, ("", None))[0]
             if owner and self._changes.watched:
                 self._changes.publish(News(0, id, owner, usage=True))
@@ -73,8 +73,7 @@ class UsageLoop:
             rows = [_row(id, sample) for id in found if (sample := self._live.used(id)) is not None]
             await self._store.run(_write, self._store, rows)
 
-    def _sample(self, id: str, used: Usage, at_us: int) -> Sample:
-        now = time.monotonic()
+    def _sample(self, id: str, used: Usage, at_us: int, now: float) -> Sample:
         before, cpu_seconds = self._cpu.get(id, (now, used.cpu_seconds))
         self._cpu[id] = (now, used.cpu_seconds)
         passed = now - before

@@ -210,7 +210,9 @@ def _workload(
     lines = b"Cookie: %b\r\n" % cookies.passed if cookies.passed else b""
     if authorization and bearer is None:
         lines += b"Authorization: %b\r\n" % authorization
-    return Pass(route.address, request.target, lines, passport, route.workload, request.wants_websocket)
+    # An address ends in "/", and what people put behind it often begins with one.
+    target = b"/" + request.target.lstrip(b"/") if request.target.startswith(b"//") else request.target
+    return Pass(route.address, target, lines, passport, route.workload, request.wants_websocket)
 
 
 def _ticket(request: Request, place: Place, cookies: Cookies, rules: Rules) -> str:

@@ -163,12 +163,24 @@ def _name_of(store: Store, row: InvitationRow, name: str) -> str:
     return people.get_person(store, row.for_person).name
 
 
+def _made_for_programs(tx: Transaction) -> PersonRow | None:
+    """The administrator of the token file, as long as nobody has signed in as them."""
+    able = people_table.administrators(tx)
+    return able[0] if len(able) == 1 and people_table.password_hash(tx, able[0].id) is None else None
+
+
 def _adopted(tx: Transaction, row: InvitationRow, name: str, hashed: str, *, now_us: int) -> PersonRow | None:
     """The person who is there already and gets the password, None = a new one is to be made.
 
-    The first administrator's link may give a password to the administrator made for the token file.
+    The first administrator's link gives a password, and the name that was typed, to the administrator made for the
+    token file.
     """
     person = people_table.by_name(tx, name)
+    if person is None and row.purpose == FOR_FIRST_ADMINISTRATOR:
+        person = _made_for_programs(tx)
+        if person is not None:  # one person, whatever they call themselves: what their token made is theirs
+            people_table.change(tx, person.id, {"name": name})
+            person = replace(person, name=name)
     if person is None or row.purpose == FOR_ANYBODY:
         return None
     if row.purpose == FOR_PASSWORD:

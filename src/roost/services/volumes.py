@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from roost.model.errors import Conflict, InvalidInput
+from roost.model.lifecycle import Phase
 from roost.services import workloads as services
 from roost.services.workloads import By
 from roost.store import volumes, workloads
@@ -62,9 +63,13 @@ def destroy_volume(store: Store, by: By, id: str, *, confirm: str) -> VolumeRow:
 
 
 def to_destroy(store: Store) -> Sequence[VolumeRow]:
-    """Volumes whose destruction was asked for and is not done."""
+    """Volumes whose destruction was asked for and is not done, and that nothing writes to any more."""
     with store.read() as tx:
-        return volumes.to_destroy(tx)
+        return [row for row in volumes.to_destroy(tx) if _at_rest(workloads.last_of_volume(tx, row.id))]
+
+
+def _at_rest(user: WorkloadRow | None) -> bool:
+    return user is None or user.phase in (Phase.STOPPED, Phase.FAILED)
 
 
 def destroyed(store: Store, id: str, *, now_us: int) -> None:

@@ -211,7 +211,7 @@ def delete(store: Store, by: By, id: str, *, keep_s: int) -> WorkloadRow:
         kept = {"deleted_us": by.now_us, "keep_until_us": by.now_us + keep_s * 1_000_000}
         values = {**kept, "wanted": Wanted.DELETED, "changed_us": by.now_us, "reason": "Deleted.", **_ending(row)}
         workloads.change(tx, id, values)
-        if row.volume is not None:
+        if row.volume is not None and _user_beside(tx, row) is None:
             volumes.change(tx, row.volume, kept)
         _record(tx, by, row, "delete", phase=values.get("phase"), reason="Deleted.")
         return replace(row, **values)
@@ -231,6 +231,7 @@ def restore(store: Store, by: By, id: str) -> WorkloadRow:
                 code="volume-destroyed",
                 hint="Create a new workspace.",
             )
+        _check_volume_free(tx, row)
         _check_free(tx, row.owner, row.kind, row.name, but=id)
         back: dict[str, Any] = {"deleted_us": None, "keep_until_us": None}
         values: dict[str, Any] = {**back, "wanted": Wanted.STOPPED, "changed_us": by.now_us, "reason": "Restored."}
@@ -239,6 +240,23 @@ def restore(store: Store, by: By, id: str) -> WorkloadRow:
             volumes.change(tx, volume.id, back)
         _record(tx, by, row, "restore", reason="Restored.")
         return replace(row, **values)
+
+
+def _user_beside(tx: Transaction, row: WorkloadRow) -> WorkloadRow | None:
+    """Another workload that is not deleted and has the same home."""
+    return workloads.by_volume(tx, row.volume, but=row.id) if row.volume else None
+
+
+def _check_volume_free(tx: Transaction, row: WorkloadRow) -> None:
+    """A home belongs to one workspace at a time."""
+    user = _user_beside(tx, row)
+    if user is not None:
+        raise Conflict(
+            f"The volume of {row.name} is the home of {user.name} now.",
+            subject=row.name,
+            code="volume-in-use",
+            hint=f"Delete {user.name} first, or create a new workspace.",
+        )
 
 
 def spec_of(row: WorkloadRow) -> Spec:

@@ -70,9 +70,10 @@ def unsettled(tx: Transaction) -> list[WorkloadRow]:
     return WORKLOADS.many(tx, WORKLOADS.where(workloads.c.phase.not_in((Phase.STOPPED, Phase.FAILED))))
 
 
-def by_volume(tx: Transaction, volume: str) -> WorkloadRow | None:
-    """The workload that has the volume and is not deleted."""
-    return WORKLOADS.one(tx, WORKLOADS.where(workloads.c.volume == volume, workloads.c.deleted_us.is_(None)))
+def by_volume(tx: Transaction, volume: str, *, but: str = "") -> WorkloadRow | None:
+    """The workload, other than `but`, that has the volume and is not deleted."""
+    live = WORKLOADS.where(workloads.c.volume == volume, workloads.c.deleted_us.is_(None), workloads.c.id != but)
+    return WORKLOADS.one(tx, live)
 
 
 def last_of_volume(tx: Transaction, volume: str) -> WorkloadRow | None:

@@ -12,6 +12,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from roost.api.problems import internal_error, plain_error, problem, status_of
 from roost.model import errors
+from roost.model.targets import local_path
 from roost.web.render import render
 from roost.web.respond import PART_HEADER
 from roost.web.views import ErrorView
@@ -40,6 +41,9 @@ def add_error_pages(app: FastAPI) -> None:
 
     @app.exception_handler(HTTPException)
     async def _plain(request: Request, error: HTTPException) -> Response:
+        if error.status_code == 405 and request.method == "GET" and wants_page(request):
+            # The address of a form, asked for again by "reload": its page is one step up.
+            return RedirectResponse(local_path(request.url.path.rpartition("/")[0] or "/"), 303)
         found = answer(request, plain_error(error), error.status_code)
         found.headers.update(error.headers or {})
         return found

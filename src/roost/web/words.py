@@ -112,7 +112,11 @@ def memory(used: int | None, limit: int) -> str:
 
     >>> memory(1 << 30, 4 << 30), memory(None, 4 << 30)
     ('1.0 of 4.0 GB', '4 GB')
+    >>> memory(46 << 20, 4 << 30)
+    '46 MB of 4 GB'
     """
+    if used is not None and used < limit / 80:  # "0.0 of 4.0 GB" would say that nothing is used
+        return f"{format_bytes(used)} of {format_bytes(limit)}"
     return format_bytes(limit) if used is None else format_used(used, limit)
 
 

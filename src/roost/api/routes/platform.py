@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from typing import Any
 
@@ -14,6 +15,7 @@ from roost.api.authentication import by_of, caller_of, check_owner, identity_of,
 from roost.api.bodies import body_of, text
 from roost.api.shown import volume_json
 from roost.control.platform import Platform
+from roost.model.access import Caller, Role
 from roost.model.errors import NotFound
 from roost.model.names import is_id
 from roost.model.tickets import issue_code
@@ -25,6 +27,7 @@ from roost.store import workloads as table
 from roost.store.rows import VolumeRow
 
 routes = APIRouter(tags=["platform"])
+_LABEL = re.compile(r"(?:p([1-9][0-9]{0,4})-)?([a-z]{2}-[a-z2-7]{26})")
 
 
 @routes.get("/healthz")
@@ -65,18 +68,20 @@ async def sizes(request: Request) -> Response:
 async def machine(request: Request) -> Response:
     """What the machine is doing."""
     platform = platform_of(request)
-    return Json(await machine_json(platform, platform.store))
+    return Json(await machine_json(platform, caller_of(request)))
 
 
-async def machine_json(platform: Platform, store: Any) -> dict[str, Any]:
-    """Memory, CPU, disk, isolation, and who runs what."""
+async def machine_json(platform: Platform, caller: Caller) -> dict[str, Any]:
+    """Memory, CPU, disk, isolation, and who runs what; members see their own only, and how many there are beside."""
     facts = machines.read_machine(platform.settings.home)
 
     def running() -> list[Any]:
-        with store.read() as tx:
+        with platform.store.read() as tx:
             return list(table.wanted_running(tx))
 
-    rows = await store.run(running)
+    found = await platform.store.run(running)
+    everything = caller.role is Role.ADMINISTRATOR and not caller.workload
+    rows = [row for row in found if everything or row.owner == caller.person]
     names = {row.owner: await platform.name_of(row.owner) for row in rows}
     return {
         "cores": facts.cores,
@@ -96,7 +101,8 @@ async def machine_json(platform: Platform, store: Any) -> dict[str, Any]:
             }
             for row in rows
         ],
-        "strangers": sorted(platform.live.strangers),
+        "others": len(found) - len(rows),
+        "strangers": sorted(platform.live.strangers) if everything else [],
     }
 
 
@@ -158,11 +164,17 @@ async def activity(request: Request) -> Response:
     return Json({"at": time_of(platform.now_us())})
 
 
+def _workload_of(label: str) -> str:
+    """The id in the label of a workload's host, "" where it is no such label: `<id>` or `p<port>-<id>`."""
+    match = _LABEL.fullmatch(label)
+    return match[2] if match is not None and int(match[1] or 1) <= 65535 else ""
+
+
 @routes.get("/enter/{host}")
 async def enter(request: Request, host: str) -> Response:
     """Take a signed-in browser to a workload of its own, with a code that only that host and browser can use."""
     platform, identity = platform_of(request), identity_of(request)
-    id = host.rpartition("-")[0].rpartition("-")[2] + "-" + host.rpartition("-")[2]
+    id = _workload_of(host)
     if not is_id(id):
         raise NotFound("There is no such workload.", subject=host[:60])
     row = await platform.store.run(workloads.by_id, platform.store, id)

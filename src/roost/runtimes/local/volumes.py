@@ -38,12 +38,14 @@ class LocalDisks:
             self._owners.own(path, owner)
 
     async def destroy(self, volume: str) -> None:
-        """Remove the volume and all in it, for ever."""
+        """Remove the volume and all in it, for ever; what an earlier try left, too. Raises where files stay."""
         path = self.path(volume)
+        doomed = path.with_name(f".{path.name}.destroyed")
+        if doomed.is_dir():
+            await asyncio.to_thread(shutil.rmtree, doomed)
         if path.is_dir():
-            doomed = path.with_name(f".{path.name}.destroyed")
             path.rename(doomed)
-            await asyncio.to_thread(shutil.rmtree, doomed, True)
+            await asyncio.to_thread(shutil.rmtree, doomed)
         self._measured.pop(volume, None)
 
     async def exists(self, volume: str) -> bool:

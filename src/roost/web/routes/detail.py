@@ -61,7 +61,9 @@ async def _show(request: Request, row: WorkloadRow) -> Response:
         raise NotFound(
             f"{row.name} is in the bin.",
             subject=row.name,
-            hint="Restore its volume on the Volumes page.",
+            hint="It can be restored on the Volumes page."
+            if row.kind is Kind.WORKSPACE
+            else f"Bring it back with: roost cluster restore {row.id}",
             code="deleted",
         )
     if row.kind is Kind.WORKSPACE and ("open" in request.query_params or "action" in request.query_params):

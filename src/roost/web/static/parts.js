@@ -82,6 +82,10 @@ export function bytes(amount) {
 // "1.1 of 4.0 GB", as `format_used` says it.
 export function usedOf(used, limit) {
   const [unit, scale] = bytes(limit)
+  if (used < limit / 80) {
+    const [small, less] = bytes(used)
+    return `${Number((used / less).toFixed(1))} ${small} of ${Number((limit / scale).toFixed(1))} ${unit}`
+  }
   return `${(used / scale).toFixed(1)} of ${(limit / scale).toFixed(1)} ${unit}`
 }
 
