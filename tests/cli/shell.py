@@ -24,7 +24,8 @@ _VARIABLE = (
     (r"\bin \d+ (d|h|min|s)( \d+ (h|min|s))?\b", "in SOON"),
     (r"\b\d+(\.\d)? (s|min) ago", "SHORT ago"),
     (r" for [\d.]+ (s|min)\b", " for SHORT"),
-    (r"[\d.]+ [KMG]?B of ", "SOME of "),
+    # Of a start a moment ago the limit may still be the one before: use is looked at every two seconds.
+    (r"[\d.]+ [KMG]?B of [\d.]+ [KMG]B", "SOME of SIZE"),
     (r"\$0\.[\d]+", "$PRICE"),
     (r"Valid: .*", "Valid: ..."),
     (r" {2,}", "  "),
