@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import shutil
 import tempfile
@@ -54,13 +55,22 @@ def _remove_old_builds(images: Path) -> None:
             shutil.rmtree(manifest.parent, ignore_errors=True)
 
 
-@pytest.fixture
-def short_home(default_image: BuiltImage) -> Iterator[Path]:
+@contextlib.contextmanager
+def home_with(image: BuiltImage) -> Iterator[Path]:
     """A home with the default image, a short path, and gone at the end. Other users may pass through."""
     base = Path(tempfile.mkdtemp(prefix="rt-", dir="/tmp"))
     base.chmod(0o711)
     home = base / "home"
     home.mkdir(mode=0o711)
-    (home / "images").symlink_to(default_image.images)
-    yield home
-    shutil.rmtree(base, ignore_errors=True)
+    (home / "images").symlink_to(image.images)
+    try:
+        yield home
+    finally:
+        shutil.rmtree(base, ignore_errors=True)
+
+
+@pytest.fixture
+def short_home(default_image: BuiltImage) -> Iterator[Path]:
+    """A home of `home_with` for one test."""
+    with home_with(default_image) as home:
+        yield home

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import os
-import shutil
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 from tests.browser.browsers import launch
-from tests.conftest import BuiltImage
+from tests.conftest import BuiltImage, home_with
 from tests.harness import REPOSITORY, Platform, platform
 
 
@@ -24,14 +22,8 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture(scope="module")
 def roost(default_image: BuiltImage) -> Iterator[Platform]:
     """A real platform whose first administrator has not come yet."""
-    base = Path(tempfile.mkdtemp(prefix="rb-", dir="/tmp"))
-    base.chmod(0o711)
-    home = base / "home"
-    home.mkdir(mode=0o711)
-    (home / "images").symlink_to(default_image.images)
-    with platform(home) as running:
+    with home_with(default_image) as home, platform(home) as running:
         yield running
-    shutil.rmtree(base, ignore_errors=True)
 
 
 @pytest.fixture(scope="module")

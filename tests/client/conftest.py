@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from tests.client.dask_parts import DaskParts, write_certificates
 from tests.client.notebook import Notebook
+from tests.conftest import home_with
 from tests.harness import Platform, platform
 
 
@@ -44,14 +45,8 @@ def dask_parts(image_python: Path, short_directory: Path) -> Iterator[DaskParts]
 @pytest.fixture(scope="package")
 def running(default_image: Any) -> Iterator[Platform]:
     """One platform for the tests of this folder."""
-    base = Path(tempfile.mkdtemp(prefix="rp-", dir="/tmp"))
-    base.chmod(0o711)
-    home = base / "home"
-    home.mkdir(mode=0o711)
-    (home / "images").symlink_to(default_image.images)
-    with platform(home) as started:
+    with home_with(default_image) as home, platform(home) as started:
         yield started
-    shutil.rmtree(base, ignore_errors=True)
 
 
 @pytest.fixture(scope="package")

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +13,7 @@ from typing import Any
 import pytest
 from docs.generate.cli_pages import commands as verbs
 from docs.generate.cli_pages import options_of
+from tests.conftest import home_with
 from tests.docs.blocks import PAGES, Block, commands, matches, to_run
 from tests.harness import Platform, platform
 from tests.jupyter import Kernel, Lab
@@ -28,14 +27,8 @@ RUN = [page for page in PAGES if to_run(page)]
 @pytest.fixture(scope="module")
 def running(default_image: Any) -> Iterator[Platform]:
     """A platform for all pages; as root people are separated on it, else it is bubblewrap's to do so."""
-    base = Path(tempfile.mkdtemp(prefix="rp-", dir="/tmp"))
-    base.chmod(0o711)
-    home = base / "home"
-    home.mkdir(mode=0o711)
-    (home / "images").symlink_to(default_image.images)
-    with platform(home) as started:
+    with home_with(default_image) as home, platform(home) as started:
         yield started
-    shutil.rmtree(base, ignore_errors=True)
 
 
 @dataclass

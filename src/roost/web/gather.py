@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from decimal import Decimal
 
+from roost.api.routes.platform import isolation_json
 from roost.control.live import Sample
 from roost.control.platform import Platform
 from roost.model.access import Caller
@@ -14,7 +15,6 @@ from roost.model.lifecycle import Phase, Wanted
 from roost.model.sizes import LocalSize, eks_cost
 from roost.model.specs import MAX_WORKERS
 from roost.model.workload import Kind
-from roost.runtimes.base import Capability
 from roost.services.machine import Machine
 from roost.store import workloads as table
 from roost.store.rows import WorkloadRow, moment
@@ -127,15 +127,10 @@ def running_line(items: Sequence[WorkloadView]) -> Running:
 
 
 def isolation_view(platform: Platform) -> IsolationView:
-    """What keeps people apart on this machine."""
-    report = getattr(platform.runtime, "isolation", None)
-    return IsolationView(
-        level=report.level if report else "unknown",
-        separates_people=Capability.SEPARATES_PEOPLE in platform.runtime.capabilities,
-        explanation=_sentence(report.explanation) if report else "",
-        remedy=_sentence(report.remedy) if report else "",
-        limits=_sentence(report.limits) if report else "",
-    )
+    """What keeps people apart on this machine, in whole sentences."""
+    told = isolation_json(platform)
+    said = {name: _sentence(told[name]) for name in ("explanation", "remedy", "limits")}
+    return IsolationView(level=told["level"] or "unknown", separates_people=told["separates_people"], **said)
 
 
 def _sentence(text: str) -> str:

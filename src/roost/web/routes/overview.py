@@ -50,18 +50,18 @@ async def machine(request: Request) -> Response:
     """Memory, CPU, disk, isolation, and who runs what; members see the names of their own only."""
     platform, caller = platform_of(request), caller_of(request)
     rows = await platform.store.run(active, platform)
-    visible = [row for row in rows if caller.role is Role.ADMINISTRATOR or row.owner == caller.person]
     samples = [sample for row in rows if (sample := platform.live.used(row.id)) is not None]
     facts = read_machine(platform.settings.home)
-    promised = await workload_views(platform, caller, rows)
+    views = await workload_views(platform, caller, rows)
+    visible = [item for item in views if item.mine or caller.role is Role.ADMINISTRATOR]
     view = MachineView(
         cores=facts.cores,
         memory=memory_meter(facts),
         disk=Meter(used=facts.disk_total_bytes - facts.disk_free_bytes, total=facts.disk_total_bytes),
         isolation=isolation_view(platform),
-        workloads=await workload_views(platform, caller, visible),
+        workloads=visible,
         cpu_percent=sum(sample.cpu_percent for sample in samples),
-        promised_bytes=sum(item.memory_bytes for item in promised),
+        promised_bytes=sum(item.memory_bytes for item in views),
         room_bytes=platform.catalog.pool.room.memory_bytes,
         version=__version__,
         address=platform.settings.origin,

@@ -57,19 +57,14 @@ def _endpoint(kind: Kind, action: Action, done: str, tab: str) -> Callable[..., 
     return endpoint
 
 
-async def _start(request: Request, row: WorkloadRow, _form: Form) -> None:
-    store = platform_of(request).store
-    await store.run(workloads.start, store, by_of(request), row.id)
+def _plain(do: Callable[..., Any]) -> Action:
+    """The action of a service that needs to know nothing but who and which."""
 
+    async def action(request: Request, row: WorkloadRow, _form: Form) -> None:
+        store = platform_of(request).store
+        await store.run(do, store, by_of(request), row.id)
 
-async def _stop(request: Request, row: WorkloadRow, _form: Form) -> None:
-    store = platform_of(request).store
-    await store.run(workloads.stop, store, by_of(request), row.id)
-
-
-async def _restart(request: Request, row: WorkloadRow, _form: Form) -> None:
-    store = platform_of(request).store
-    await store.run(workloads.restart, store, by_of(request), row.id)
+    return action
 
 
 async def _delete(request: Request, row: WorkloadRow, _form: Form) -> None:
@@ -77,11 +72,6 @@ async def _delete(request: Request, row: WorkloadRow, _form: Form) -> None:
     await platform.store.run(
         workloads.delete, platform.store, by_of(request), row.id, keep_s=platform.settings.keep_deleted_s
     )
-
-
-async def _restore(request: Request, row: WorkloadRow, _form: Form) -> None:
-    store = platform_of(request).store
-    await store.run(workloads.restore, store, by_of(request), row.id)
 
 
 async def _extend(request: Request, row: WorkloadRow, _form: Form) -> None:
@@ -114,11 +104,11 @@ async def _scale(request: Request, row: WorkloadRow, form: Form) -> None:
 
 #: Last word of the address -> what it does, the notice after it, and the tab that has its form.
 _ACTIONS: Mapping[str, tuple[Action, str, str]] = {
-    "start": (_start, "started", "overview"),
-    "stop": (_stop, "stopped", "overview"),
-    "restart": (_restart, "restarted", "overview"),
+    "start": (_plain(workloads.start), "started", "overview"),
+    "stop": (_plain(workloads.stop), "stopped", "overview"),
+    "restart": (_plain(workloads.restart), "restarted", "overview"),
     "delete": (_delete, "deleted", "settings"),
-    "restore": (_restore, "restored", "overview"),
+    "restore": (_plain(workloads.restore), "restored", "overview"),
     "extend": (_extend, "extended", "overview"),
     "rename": (_rename, "renamed", "settings"),
     "resize": (_resize, "changed", "settings"),
